@@ -1,0 +1,60 @@
+/* Gateways: a message becomes a request, a reply becomes an outcome. Pure: no socket, no clock, no database, no log. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "gateway/outcome.h"
+#include "io/json.h"
+#include "io/request.h"
+
+/* One claimed row, as herald.turn() gives it. All texts are borrowed and valid UTF-8. */
+struct message {
+    int64_t id;
+    int64_t attempt_id;
+    const char *target; /* E.164 with '+', or a group's id */
+    bool is_group;
+    const char *body; /* what a person reads; "" where the message is a gateway's template only */
+    /* A template that the gateway knows, or NULL: {"name": …, "language": …, "parameters": [{"name": … or absent, "text": …}]} */
+    const struct json_value *template;
+};
+
+/* An account on a gateway: a row of herald.senders and its secret. Texts are borrowed. */
+struct sender {
+    const char *name;
+    const char *base_url;              /* "" where the gateway has a default of its own */
+    const struct json_value *account;  /* an object */
+    const char *secret;                /* NULL where the sender names no credential */
+};
+
+struct gateway {
+    const char *name;
+
+    /* Whether the sender's row is complete for this gateway. 0, or -EINVAL and in reterr what is missing and how to mend it. */
+    int (*check)(const struct sender *sender, struct buf *reterr);
+
+    /* Fills a request that request_init() made. 1: it is to be sent. 0: it must not be, and *ret_outcome says why (rejected,
+     * or the sender waits). A negative errno: no memory. */
+    int (*request)(const struct sender *sender, const struct message *message, struct request *ret_request,
+                   struct outcome *ret_outcome);
+
+    /* What a complete reply means. It is never called for another kind: see outcome_from_reply(). */
+    void (*understand)(const struct sender *sender, const struct message *message, const struct reply *reply,
+                       struct outcome *ret_outcome);
+};
+
+/* The gateway of that name, or NULL. */
+const struct gateway *gateway_find(const char *name);
+
+/* "cloud, webhook, wppconnect": for an error text. Static. */
+const char *gateway_names(void);
+
+/* The outcome of any reply: UNSENT makes the sender wait, UNKNOWN is in doubt, and a complete one is the gateway's to
+ * understand. */
+void gateway_outcome(const struct gateway *gateway, const struct sender *sender, const struct message *message,
+                     const struct reply *reply, struct outcome *ret_outcome);
+
+extern const struct gateway gateway_cloud;
+extern const struct gateway gateway_webhook;
+extern const struct gateway gateway_wppconnect;

@@ -1,0 +1,38 @@
+/* HTTP transfers on an sd-event loop: the only user of libcurl (curl multi).
+ *
+ * What it guarantees: a request is on the wire at most once (libcurl's own re-send of a POST on a kept connection is made
+ * impossible, and would be noticed); no redirect is followed, no proxy of the environment used, nothing decompressed; an
+ * answer is at most REPLY_BODY_BYTES_MAX; every transfer ends within its time limit. Plain http goes to loopback and private
+ * addresses only, judged by the address that was resolved; link-local addresses (cloud metadata) are refused always. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "base/cleanup.h"
+#include "io/request.h"
+
+struct http;
+
+/* connections_max: connections kept open, all hosts together. */
+int http_new(sd_event *event, unsigned connections_max, struct http **ret) _must_check_;
+
+/* Drops what is in flight without calling back. NULL is allowed. Never from inside a callback. */
+struct http *http_free(struct http *h);
+DEFINE_CLEANUP(struct http *, http_free)
+
+/* Called once for every transfer that was started, from the event loop, never from inside http_start. The reply is borrowed
+ * until it returns. It may start further transfers. */
+typedef void (*http_done_fn)(const struct reply *reply, void *userdata);
+
+/* Starts a transfer; the request is copied or taken over as needed, and may be freed when this returns. time_limit_usec: for
+ * the whole transfer. On a negative errno nothing was started and done is not called. */
+int http_start(struct http *h, const struct request *request, uint64_t time_limit_usec, http_done_fn done, void *userdata)
+        _must_check_;
+
+/* How many transfers are in flight. */
+unsigned http_in_flight(const struct http *h);
+
+/* 0 for an http or https URL with a host and without user:password, query-safe bytes only; else -EINVAL and *reterr_reason. */
+int http_check_url(const char *url, const char **reterr_reason) _must_check_;
