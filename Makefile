@@ -1,0 +1,173 @@
+# pgherald: build, check, demo, bench, install. GNU make. `make help` lists the targets.
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+DESTDIR ?=
+PYTHON ?= /usr/bin/python3
+PKG_CONFIG ?= pkg-config
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+# One build directory for each kind of build, so that they never mix.
+KIND := $(if $(findstring clang,$(CC)),clang)$(if $(SANITIZE),$(if $(findstring clang,$(CC)),-)sanitize)
+BUILD ?= build$(addprefix /,$(KIND))
+
+SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
+TESTS := $(sort $(wildcard tests/unit/test_*.c))
+EMBEDDED := $(sort $(wildcard migrations/*.sql sql/functions/*.sql sql/views/*.sql sql/grants.sql \
+                             packaging/pgherald.conf src/sandbox/page.html))
+
+OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o) $(BUILD)/embedded.o
+LIBRARY := $(filter-out $(BUILD)/obj/main.o,$(OBJECTS))
+TEST_PROGRAMS := $(TESTS:tests/unit/%.c=$(BUILD)/unit/%)
+
+# The libraries are asked for only where something is compiled: `make check` may have to install them first.
+PACKAGES := libpq libcurl yajl libsystemd libmicrohttpd
+GOALS := $(or $(MAKECMDGOALS),all)
+ifneq ($(filter-out check demo bench clean help check-lint check-system check-sanitize uninstall,$(GOALS)),)
+MISSING := $(strip $(foreach p,$(PACKAGES),$(shell $(PKG_CONFIG) --exists $(p) 2>&1 || echo $(p))))
+ifneq ($(MISSING),)
+$(error missing libraries: $(MISSING); `tools/install-deps build` installs them on Debian and Ubuntu)
+endif
+PACKAGE_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+PACKAGE_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+endif
+
+CFLAGS ?= -O2 -g
+OUR_CPPFLAGS := -D_GNU_SOURCE -DPGHERALD_VERSION='"$(VERSION)"' -Isrc -I$(BUILD) -include src/base/banned.h -MMD -MP
+OUR_CFLAGS := -std=gnu17 -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wwrite-strings \
+              -Wformat=2 -Wno-unused-parameter $(if $(WERROR),-Werror) -fPIE -fstack-protector-strong -fno-common \
+              $(PACKAGE_CFLAGS)
+OUR_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+ifeq ($(SANITIZE),)
+OUR_CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+else
+OUR_CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+OUR_LDFLAGS += -fsanitize=$(SANITIZE)
+endif
+COMPILE = $(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS)
+LINK = $(CC) $(OUR_CFLAGS) $(CFLAGS) $(OUR_LDFLAGS) $(LDFLAGS)
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1) $(2)';)
+MAKEFLAGS += --no-print-directory
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: all objects check check-unit check-lint check-system check-sanitize demo bench install uninstall clean help FORCE
+
+all: $(if $(wildcard src/main.c),$(BUILD)/pgherald,objects)
+objects: $(OBJECTS)
+
+$(BUILD)/pgherald: $(OBJECTS)
+	$(call say,LINK,$@)$(LINK) -o $@ $(OBJECTS) $(PACKAGE_LIBS)
+
+$(BUILD)/obj/%.o: src/%.c $(BUILD)/flags | $(BUILD)/queries.inc
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(COMPILE) -c -o $@ $<
+
+# --- generated ---
+
+$(BUILD)/queries.inc: tools/queries.awk sql/queries.sql
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)awk -f tools/queries.awk sql/queries.sql >$@
+
+$(BUILD)/embedded.c: tools/embed $(EMBEDDED) $(BUILD)/embedded.list
+	$(call say,GEN,$@)tools/embed $(EMBEDDED) >$@
+
+$(BUILD)/embedded.o: $(BUILD)/embedded.c $(EMBEDDED) $(BUILD)/flags
+	$(call say,CC,$<)$(COMPILE) -c -o $@ $<
+
+# Written only where they changed: what was built with other flags, or with a file that has gone, is built anew.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(COMPILE) $(LINK))' | cmp -s - $@ || \
+	    printf '%s\n' '$(subst ','\'',$(COMPILE) $(LINK))' >$@
+
+$(BUILD)/embedded.list: FORCE
+	@mkdir -p $(@D)
+	@echo '$(EMBEDDED)' | cmp -s - $@ || echo '$(EMBEDDED)' >$@
+
+# --- tests ---
+
+$(BUILD)/library.a: $(LIBRARY)
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $(LIBRARY)
+
+# A test may need flags of its own (--wrap): a line "link: FLAGS" in its opening comment.
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/library.a $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,TEST,$<)$(COMPILE) -Itests/unit $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/library.a \
+	    $$(sed -n '1,12s/^.*link: //p' $<) $(PACKAGE_LIBS) -lcmocka
+
+check-unit: $(TEST_PROGRAMS)
+	$(Q)tests/unit/run $(TEST_PROGRAMS)
+
+check-lint:
+	$(Q)tests/lint/run
+
+check-system: all
+	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) $(PYTHON) -m pytest -q -p no:cacheprovider tests/system
+
+check-sanitize:
+	$(Q)$(MAKE) SANITIZE=address,undefined all check-unit
+	$(Q)PGHERALD=$(abspath build/sanitize/pgherald) $(PYTHON) -m pytest -q -p no:cacheprovider -m sanitize tests/system
+
+# The whole system tests come last, so that their summary closes the output.
+check:
+	$(Q)tools/install-deps check
+	$(Q)$(MAKE) all
+	$(Q)$(MAKE) check-lint
+	$(Q)$(MAKE) check-unit
+	$(Q)$(MAKE) check-sanitize
+	$(Q)$(MAKE) check-system
+
+demo:
+	$(Q)tools/install-deps demo
+	$(Q)$(MAKE) all
+	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) tools/demo
+
+bench:
+	$(Q)tools/install-deps check
+	$(Q)$(MAKE) all
+	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) tests/bench/run
+
+# --- install ---
+
+D := $(DESTDIR)$(PREFIX)
+MANUALS = $(wildcard packaging/*.1 packaging/*.5 packaging/*.8)
+UNITS = $(wildcard packaging/*.service packaging/*.socket packaging/*.timer)
+
+install: all
+	install -D -m 755 $(BUILD)/pgherald $(D)/bin/pgherald
+	$(foreach f,$(UNITS),install -d $(D)/lib/systemd/system && sed 's|/usr/local/bin/|$(PREFIX)/bin/|g' $(f) \
+	    >$(D)/lib/systemd/system/$(notdir $(f)) && chmod 644 $(D)/lib/systemd/system/$(notdir $(f)) && ) :
+	$(foreach f,$(wildcard packaging/pgherald.sysusers),install -D -m 644 $(f) $(D)/lib/sysusers.d/pgherald.conf)
+	$(foreach f,$(MANUALS),install -D -m 644 $(f) $(D)/share/man/man$(subst .,,$(suffix $(f)))/$(notdir $(f)) && ) :
+	install -d $(D)/share/pgherald/examples
+	$(foreach f,$(wildcard sql/examples/*),cp -R $(f) $(D)/share/pgherald/examples/ && ) :
+	$(foreach f,$(wildcard packaging/pgherald.conf),test -e $(DESTDIR)$(SYSCONFDIR)/pgherald/pgherald.conf || \
+	    install -D -m 644 $(f) $(DESTDIR)$(SYSCONFDIR)/pgherald/pgherald.conf)
+
+# The configuration stays: it is the administrator's.
+uninstall:
+	rm -f $(D)/bin/pgherald $(D)/lib/sysusers.d/pgherald.conf
+	rm -f $(foreach f,$(UNITS),$(D)/lib/systemd/system/$(notdir $(f)))
+	rm -f $(foreach f,$(MANUALS),$(D)/share/man/man$(subst .,,$(suffix $(f)))/$(notdir $(f)))
+	rm -rf $(D)/share/pgherald
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'make                builds $(BUILD)/pgherald        V=1 shows commands, WERROR=1 makes warnings errors,'
+	@echo 'make objects        compiles only                  CC=clang and SANITIZE=address,undefined build apart'
+	@echo 'make check          installs what is missing (Debian, Ubuntu), builds, runs every test'
+	@echo '     check-lint, check-unit, check-sanitize, check-system: its parts'
+	@echo 'make demo           shows it at work, on a database of its own'
+	@echo 'make bench          measures'
+	@echo 'make install        PREFIX=$(PREFIX), DESTDIR; uninstall takes it out again'
+	@echo 'make clean          removes build/'
+
+-include $(OBJECTS:.o=.d) $(TEST_PROGRAMS:=.d)

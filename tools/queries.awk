@@ -1,0 +1,60 @@
+# Turns sql/queries.sql into QUERY(ID, "name", parameters, "text") lines.
+#
+# A block is `-- name: claim_work`, then comment lines if any, then one line of SQL; blank lines stand between blocks. Anything
+# else is an error: a statement that was broken over two lines would otherwise be sent as its first half.
+
+function fail(why) {
+    printf "%s:%d: %s\n", FILENAME, FNR, why > "/dev/stderr"
+    failed = 1
+    exit 1
+}
+
+function highest_parameter(sql,    most, rest) {
+    most = 0
+    rest = sql
+    while (match(rest, /\$[0-9]+/)) {
+        if (substr(rest, RSTART + 1, RLENGTH - 1) + 0 > most)
+            most = substr(rest, RSTART + 1, RLENGTH - 1) + 0
+        rest = substr(rest, RSTART + RLENGTH)
+    }
+    return most
+}
+
+/^-- name:/ {
+    if (name != "")
+        fail("the statement \"" name "\" has no line of SQL before the next name")
+    name = $3
+    if (NF != 3 || name !~ /^[a-z][a-z0-9_]*$/)
+        fail("expected \"-- name: lower_case_word\"")
+    if (name in seen)
+        fail("the name \"" name "\" is taken already")
+    seen[name] = 1
+    next
+}
+
+/^--/ || /^[ \t]*$/ {
+    next
+}
+
+{
+    if (name == "")
+        fail("SQL without a \"-- name:\" line before it; a statement is one line")
+    sql = $0
+    sub(/[ \t]*;?[ \t]*$/, "", sql)
+    parameters = highest_parameter(sql)
+    gsub(/\\/, "\\\\", sql)
+    gsub(/"/, "\\\"", sql)
+    gsub(/\t/, "\\t", sql)
+    printf "QUERY(%s, \"%s\", %d, \"%s\")\n", toupper(name), name, parameters, sql
+    name = ""
+    count++
+}
+
+END {
+    if (failed)
+        exit 1
+    if (name != "")
+        fail("the statement \"" name "\" has no line of SQL")
+    if (count == 0)
+        fail("no statement")
+}
