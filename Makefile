@@ -36,7 +36,7 @@ PACKAGE_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES))
 endif
 
 CFLAGS ?= -O2 -g
-OUR_CPPFLAGS := -D_GNU_SOURCE -DPGHERALD_VERSION='"$(VERSION)"' -Isrc -I$(BUILD) -include src/base/banned.h -MMD -MP
+OUR_CPPFLAGS := -D_GNU_SOURCE= -DPGHERALD_VERSION='"$(VERSION)"' -Isrc -I$(BUILD) -include src/base/banned.h -MMD -MP
 OUR_CFLAGS := -std=gnu17 -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wwrite-strings \
               -Wformat=2 -Wno-unused-parameter $(if $(WERROR),-Werror) -fPIE -fstack-protector-strong -fno-common \
               $(PACKAGE_CFLAGS)
@@ -128,10 +128,14 @@ demo:
 	$(Q)$(MAKE) all
 	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) tools/demo
 
+# The server that the benchmarks send to. It stands alone: none of the daemon's code is in it.
+$(BUILD)/sink: tests/bench/sink.c $(BUILD)/flags
+	$(call say,LINK,$@)$(COMPILE) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $<
+
 bench:
 	$(Q)tools/install-deps check
-	$(Q)$(MAKE) all
-	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) tests/bench/run
+	$(Q)$(MAKE) all $(BUILD)/sink
+	$(Q)PGHERALD_BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/bench/bench.py $(BENCH)
 
 # --- install ---
 
@@ -145,6 +149,7 @@ install: all
 	    >$(D)/lib/systemd/system/$(notdir $(f)) && chmod 644 $(D)/lib/systemd/system/$(notdir $(f)) && ) :
 	$(foreach f,$(wildcard packaging/pgherald.sysusers),install -D -m 644 $(f) $(D)/lib/sysusers.d/pgherald.conf)
 	$(foreach f,$(MANUALS),install -D -m 644 $(f) $(D)/share/man/man$(subst .,,$(suffix $(f)))/$(notdir $(f)) && ) :
+	install -D -m 644 packaging/pgherald.bash-completion $(D)/share/bash-completion/completions/pgherald
 	install -d $(D)/share/pgherald/examples
 	$(foreach f,$(wildcard sql/examples/*),cp -R $(f) $(D)/share/pgherald/examples/ && ) :
 	$(foreach f,$(wildcard packaging/pgherald.conf),test -e $(DESTDIR)$(SYSCONFDIR)/pgherald/pgherald.conf || \
@@ -155,6 +160,7 @@ uninstall:
 	rm -f $(D)/bin/pgherald $(D)/lib/sysusers.d/pgherald.conf
 	rm -f $(foreach f,$(UNITS),$(D)/lib/systemd/system/$(notdir $(f)))
 	rm -f $(foreach f,$(MANUALS),$(D)/share/man/man$(subst .,,$(suffix $(f)))/$(notdir $(f)))
+	rm -f $(D)/share/bash-completion/completions/pgherald
 	rm -rf $(D)/share/pgherald
 
 clean:
@@ -166,7 +172,7 @@ help:
 	@echo 'make check          installs what is missing (Debian, Ubuntu), builds, runs every test'
 	@echo '     check-lint, check-unit, check-sanitize, check-system: its parts'
 	@echo 'make demo           shows it at work, on a database of its own'
-	@echo 'make bench          measures'
+	@echo 'make bench          measures; BENCH="a c --quick" runs single parts'
 	@echo 'make install        PREFIX=$(PREFIX), DESTDIR; uninstall takes it out again'
 	@echo 'make clean          removes build/'
 

@@ -29,7 +29,8 @@ void request_init(struct request *r);
 /* Frees everything, and overwrites the headers. */
 void request_done(struct request *r);
 
-/* Appends "name: value". -EINVAL where the value holds a control byte: a line end there would be a second request. */
+/* Appends "name: value". -EINVAL where the name is no token or the value holds a control byte: a line end there would be a
+ * second request. -E2BIG: no header more. */
 int request_add_header(struct request *r, const char *name, const char *value) _must_check_;
 
 /* What is known of a transfer that ended. */
