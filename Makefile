@@ -150,6 +150,8 @@ install: all
 	$(foreach f,$(wildcard packaging/pgherald.sysusers),install -D -m 644 $(f) $(D)/lib/sysusers.d/pgherald.conf)
 	$(foreach f,$(MANUALS),install -D -m 644 $(f) $(D)/share/man/man$(subst .,,$(suffix $(f)))/$(notdir $(f)) && ) :
 	install -D -m 644 packaging/pgherald.bash-completion $(D)/share/bash-completion/completions/pgherald
+	$(foreach f,$(wildcard packaging/pgherald.bash-completion),\
+	    install -D -m 644 $(f) $(D)/share/bash-completion/completions/pgherald)
 	install -d $(D)/share/pgherald/examples
 	$(foreach f,$(wildcard sql/examples/*),cp -R $(f) $(D)/share/pgherald/examples/ && ) :
 	$(foreach f,$(wildcard packaging/pgherald.conf),test -e $(DESTDIR)$(SYSCONFDIR)/pgherald/pgherald.conf || \
@@ -157,7 +159,7 @@ install: all
 
 # The configuration stays: it is the administrator's.
 uninstall:
-	rm -f $(D)/bin/pgherald $(D)/lib/sysusers.d/pgherald.conf
+	rm -f $(D)/bin/pgherald $(D)/lib/sysusers.d/pgherald.conf $(D)/share/bash-completion/completions/pgherald
 	rm -f $(foreach f,$(UNITS),$(D)/lib/systemd/system/$(notdir $(f)))
 	rm -f $(foreach f,$(MANUALS),$(D)/share/man/man$(subst .,,$(suffix $(f)))/$(notdir $(f)))
 	rm -f $(D)/share/bash-completion/completions/pgherald

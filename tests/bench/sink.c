@@ -232,13 +232,14 @@ static bool answer_stats(struct sink *s, int fd) {
 
 static bool answer_dump(struct sink *s, int fd) {
     size_t size = 0;
-    char *text = malloc(s->record_count * DUMP_LINE_BYTES + 1);
+    size_t bytes = s->record_count * DUMP_LINE_BYTES + 1;
+    char *text = malloc(bytes);
     if (!text)
         die("memory");
     for (size_t i = 0; i < s->record_count; i++) {
         const struct record *r = &s->records[i];
-        size += (size_t) sprintf(text + size, "%" PRId64 " %" PRId64 " %" PRId64 " %.*s\n", r->usec, r->id, r->attempt,
-                                 r->body_bytes, r->body);
+        size += (size_t) snprintf(text + size, bytes - size, "%" PRId64 " %" PRId64 " %" PRId64 " %.*s\n", r->usec,
+                                  r->id, r->attempt, r->body_bytes, r->body);
     }
     bool is_sent = answer(fd, "200 OK", text, size);
     free(text);
