@@ -149,7 +149,6 @@ install: all
 	    >$(D)/lib/systemd/system/$(notdir $(f)) && chmod 644 $(D)/lib/systemd/system/$(notdir $(f)) && ) :
 	$(foreach f,$(wildcard packaging/pgherald.sysusers),install -D -m 644 $(f) $(D)/lib/sysusers.d/pgherald.conf)
 	$(foreach f,$(MANUALS),install -D -m 644 $(f) $(D)/share/man/man$(subst .,,$(suffix $(f)))/$(notdir $(f)) && ) :
-	install -D -m 644 packaging/pgherald.bash-completion $(D)/share/bash-completion/completions/pgherald
 	$(foreach f,$(wildcard packaging/pgherald.bash-completion),\
 	    install -D -m 644 $(f) $(D)/share/bash-completion/completions/pgherald)
 	install -d $(D)/share/pgherald/examples
@@ -162,7 +161,6 @@ uninstall:
 	rm -f $(D)/bin/pgherald $(D)/lib/sysusers.d/pgherald.conf $(D)/share/bash-completion/completions/pgherald
 	rm -f $(foreach f,$(UNITS),$(D)/lib/systemd/system/$(notdir $(f)))
 	rm -f $(foreach f,$(MANUALS),$(D)/share/man/man$(subst .,,$(suffix $(f)))/$(notdir $(f)))
-	rm -f $(D)/share/bash-completion/completions/pgherald
 	rm -rf $(D)/share/pgherald
 
 clean:
