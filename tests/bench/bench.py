@@ -137,7 +137,7 @@ def prepare_captured(app, daemon, count):
 
 def drain(app, report, count, label, prepare, max_in_flight, target, rss_target):
     """One run: all messages out, and recorded."""
-    app.sql("TRUNCATE readings, whatsapp_notifications, herald.events RESTART IDENTITY")
+    app.sql("TRUNCATE readings, whatsapp_notifications, herald.events")
     with app.daemon(max_in_flight) as daemon:
         release = prepare(app, daemon, count)
         app.sink.reset()
@@ -194,7 +194,7 @@ def part_d(cluster, report, options):
     seconds = 5 if options.quick else 20
     with application(cluster, "bench_d") as app:
         for _ in range(options.runs):
-            app.sql("TRUNCATE readings, whatsapp_notifications, herald.events RESTART IDENTITY")
+            app.sql("TRUNCATE readings, whatsapp_notifications, herald.events")
             with app.daemon() as daemon:
                 app.sink.reset()
                 inserted_per_sec = cluster.pgbench("bench_d", INSERT.format(table="readings"), 4, seconds)
