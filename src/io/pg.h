@@ -19,7 +19,7 @@ struct pg;
 
 /* What went wrong; filled on failure only. */
 struct pg_error {
-    char sqlstate[6];                /* "" where the connection broke, or never came to be */
+    char sqlstate[6];                /* "" where the connection broke, or never came to be, and the server gave none */
     char text[PG_ERROR_TEXT_BYTES];  /* primary message, and after " · " detail and hint; foreign text */
     bool connection_lost;            /* the connection is gone; otherwise it can go on */
 };
@@ -51,7 +51,8 @@ struct pg_handler {
 };
 
 /* conninfo: as libpq takes it, URI or key=value, several hosts allowed; "" means PGHOST and so on. name becomes part of
- * application_name ("pgherald NAME"). handler is copied. event NULL: a connection of its own loop, for pg_wait(). */
+ * application_name ("pgherald NAME"). handler is copied. event NULL: a connection for the pg_wait functions; its handler is
+ * NULL, and its statements have no statement_timeout (others: 10 s). */
 int pg_new(sd_event *event, const char *conninfo, const char *name, const struct pg_handler *handler, void *userdata,
            struct pg **ret) _must_check_;
 
@@ -59,7 +60,8 @@ int pg_new(sd_event *event, const char *conninfo, const char *name, const struct
 struct pg *pg_free(struct pg *pg);
 DEFINE_CLEANUP(struct pg *, pg_free)
 
-/* Begins to connect; on_connected or on_lost follows, within connect_timeout of each host. */
+/* Begins to connect; on_connected or on_lost follows from the loop, within connect_timeout (5 s) of each host; a host that does
+ * not answer is passed over for the next. Looking up a host's name may block. */
 int pg_connect(struct pg *pg) _must_check_;
 
 /* Closes now, without a callback; a query under way is forgotten. */
@@ -75,15 +77,16 @@ typedef void (*pg_done_fn)(struct pg *pg, const struct pg_result *result, const 
 
 /* Runs a named statement of sql/queries.sql, unnamed and parameterised on the wire. parameters are texts or NULL, as many as
  * the statement has; copied. When time_limit_usec has passed without a result the connection is dropped and reported lost
- * (on_lost, SQLSTATE ""). -EBUSY: a query is under way; -ENOTCONN. */
+ * (on_lost, SQLSTATE ""); UINT64_MAX: no limit. -EBUSY: a query is under way; -ENOTCONN. */
 int pg_query(struct pg *pg, enum query query, const char *const *parameters, uint64_t time_limit_usec, pg_done_fn done,
              void *userdata) _must_check_;
 
-/* Asks the server to cancel the query under way; its callback follows with SQLSTATE 57014, or with its result. */
+/* Asks the server to cancel the query under way; its callback follows with SQLSTATE 57014, or with its result. Blocks while it
+ * connects to the server a second time. */
 int pg_cancel(struct pg *pg);
 
 /* For the command line, on a connection made with event NULL. Each waits for its end. Errors: *reterr is filled and -EIO
- * returned. *ret is owned by the caller. */
+ * returned. *ret is owned by the caller. An interrupt (Ctrl-C) cancels the query; without one, -EINTR is returned. */
 int pg_wait_connect(struct pg *pg, struct pg_error *reterr) _must_check_;
 int pg_wait_query(struct pg *pg, enum query query, const char *const *parameters, struct pg_result **ret,
                   struct pg_error *reterr) _must_check_;

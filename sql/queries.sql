@@ -1,0 +1,96 @@
+-- name: ping
+select 1
+
+-- Command line: connections, migrate, and one statement or two for each verb.
+
+-- name: session
+select set_config('search_path', 'pg_catalog, pg_temp', false), set_config('default_transaction_isolation', 'read committed', false), set_config('lock_timeout', '2s', false), set_config('idle_in_transaction_session_timeout', '30s', false), set_config('statement_timeout', $1, false), set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '3', false), set_config('tcp_keepalives_count', '3', false), set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO, YMD', false), set_config('intervalstyle', 'postgres', false)
+
+-- name: listen
+listen herald
+
+-- name: begin
+begin
+
+-- name: commit
+commit
+
+-- name: rollback
+rollback
+
+-- name: migrate_lock
+select pg_try_advisory_lock(hashtext('pgherald migrate'))
+
+-- The first three columns are whether pgherald was here; the fourth whether a table that is not ours has the history's name.
+-- name: migrate_state
+select to_regnamespace('herald') is not null, to_regclass('herald.migrations') is not null, to_regclass('herald.code') is not null, to_regclass('public.whatsapp_notifications') is not null and to_regclass('herald.migrations') is null, current_setting('server_version_num')::int, current_setting('server_version'), current_database()
+
+-- name: migrate_applied
+select version, name, checksum from herald.migrations order by version
+
+-- name: migrate_code
+select checksum from herald.code
+
+-- name: migrate_checksum
+select encode(sha256(convert_to($1, 'UTF8')), 'hex')
+
+-- name: migrate_lock_timeout
+set local lock_timeout = '2s'
+
+-- Functions may name tables and functions that come after them.
+-- name: migrate_functions_unchecked
+set local check_function_bodies = off
+
+-- name: migrate_record
+insert into herald.migrations (version, name, checksum) values ($1::int, $2, $3)
+
+-- name: migrate_record_code
+insert into herald.code (checksum) values ($1) on conflict (only_row) do update set checksum = excluded.checksum, applied_at = clock_timestamp()
+
+-- name: uninstall
+select * from herald.uninstall($1::boolean)
+
+-- name: cli_status
+select item, value, attention from herald.status
+
+-- name: cli_list
+select * from herald.list($1, $2, $3, $4, $5::int)
+
+-- name: cli_show
+select * from herald.explain($1::bigint)
+
+-- name: cli_row
+select * from herald.show($1::bigint)
+
+-- name: cli_retry
+select herald.retry($1::bigint)
+
+-- name: cli_retry_all
+select herald.retry_all($1, $2)
+
+-- name: cli_cancel
+select herald.cancel($1::bigint)
+
+-- name: cli_send
+select herald.send($1, $2)
+
+-- name: cli_sweep
+select herald.sweep($1)
+
+-- name: cli_sweep_dry_run
+select * from herald.sweep_dry_run($1)
+
+-- name: cli_pause
+select herald.pause($1, $2, $3)
+
+-- name: cli_resume
+select herald.resume($1, $2, $3::boolean)
+
+-- name: cli_preview
+select herald.preview($1, $2::jsonb)
+
+-- name: cli_check
+select subject, problem, remedy from herald.check()
+
+-- name: cli_senders
+select * from herald.sender_accounts()
