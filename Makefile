@@ -99,7 +99,7 @@ $(BUILD)/library.a: $(LIBRARY)
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/library.a $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,TEST,$<)$(COMPILE) -Itests/unit $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/library.a \
-	    $$(sed -n '1,12s/^.*link: //p' $<) $(PACKAGE_LIBS) -lcmocka
+	    $$(sed -n '1,12s/^.*link: \([^*]*\).*/\1/p' $<) $(PACKAGE_LIBS) -lcmocka
 
 check-unit: $(TEST_PROGRAMS)
 	$(Q)tests/unit/run $(TEST_PROGRAMS)
