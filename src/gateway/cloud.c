@@ -1,0 +1,358 @@
+/* Meta's WhatsApp Cloud API: POST BASE/VERSION/PHONE_NUMBER_ID/messages.
+ *
+ * account: {"phone_number_id": "106540352242922", "api_version": "v25.0"}; the credential is an access token with the permission
+ * whatsapp_business_messaging. There is no idempotency key: "ID.ATTEMPT" of ours goes out as biz_opaque_callback_data and comes
+ * back in every status webhook, which is how an attempt in doubt is settled. What answers mean: cloud_table.c. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "gateway/cloud_table.h"
+#include "gateway/gateway.h"
+#include "gateway/scrub.h"
+#include "gateway/target.h"
+#include "io/url.h"
+
+#define CLOUD_URL "https://graph.facebook.com"
+#define CLOUD_VERSION "v25.0"
+
+enum {
+    CLOUD_BODY_LENGTH_MAX = 4096,
+    CLOUD_PARAMETER_LENGTH_MAX = 32768,
+    CLOUD_PARAMETER_BYTES_MAX = 4 * CLOUD_PARAMETER_LENGTH_MAX,
+    CLOUD_SPACES_MAX = 4,
+    CONFIGURATION_WAIT_SEC = 60,
+    CHECK_FAULT_BYTES = 2048,
+};
+
+static bool is_version(const char *text) {
+    size_t major = text[0] == 'v' ? strspn(text + 1, "0123456789") : 0;
+
+    return major > 0 && text[1 + major] == '.' && text_is_digits(text + major + 2);
+}
+
+static int check_account(const struct sender *sender, struct buf *reterr) {
+    const char *number = json_text_at(sender->account, "phone_number_id");
+    const char *version = json_text_at(sender->account, "api_version");
+
+    if (!number || !text_is_digits(number) || strlen(number) > 32) {
+        (void) buf_printf(reterr, "account: \"phone_number_id\" is %s. It is the number's id (not the number itself) from the "
+                          "WhatsApp Manager, all digits; set account to, for example, {\"phone_number_id\": "
+                          "\"106540352242922\"}.", number ? "not a number's id" : "missing");
+        return -EINVAL;
+    }
+    if (json_at(sender->account, "api_version") && (!version || !is_version(version) || strlen(version) > 16)) {
+        (void) buf_printf(reterr, "account: \"api_version\" is not a version of the Graph API. Write it as \"%s\", or leave it "
+                          "out.", CLOUD_VERSION);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int cloud_check(const struct sender *sender, struct buf *reterr) {
+    const char *fault;
+
+    if (check_account(sender, reterr) < 0)
+        return -EINVAL;
+    if (sender->base_url && *sender->base_url) {
+        if (url_check(sender->base_url, &fault) < 0) {
+            (void) buf_printf(reterr, "base_url: the URL %s. Leave it empty for %s.", fault, CLOUD_URL);
+            return -EINVAL;
+        }
+        if (strchr(sender->base_url, '?')) {
+            (void) buf_printf(reterr, "base_url: the URL has a query (?), but a path must follow it. Leave it empty for %s.",
+                              CLOUD_URL);
+            return -EINVAL;
+        }
+    }
+    if (!sender->secret || !*sender->secret || !text_is_header_safe(sender->secret)) {
+        (void) buf_printf(reterr, "credential: %s. Store an access token with the permission whatsapp_business_messaging as a "
+                          "secret, and set the sender's credential to the secret's name, for example 'whatsapp_token'.",
+                          sender->secret && *sender->secret ? "the token holds a control character" : "no access token");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* --- the request --- */
+
+static int reject(struct outcome *o, const char *reason) {
+    outcome_set(o, OUTCOME_REJECTED, SCOPE_MESSAGE, 0, 0, "%s", reason);
+    return 0;
+}
+
+/* 1, or 0 and the outcome. */
+static int check_message(const struct message *m, struct outcome *ret) {
+    size_t length;
+
+    if (m->is_group && !target_is_cloud_group(m->target))
+        return reject(ret, strstr(m->target, "@g.us")
+                               ? "the Cloud API reaches only groups made through its own Groups API, not a telephone's group; "
+                                 "use a wppconnect sender"
+                               : "the target is not a group id of the Cloud API (base64 text like Y2FwaV9ncm91cDo…)");
+    if (!m->is_group && !target_is_e164(m->target))
+        return reject(ret, "the target is not an E.164 number: + and 7 to 15 digits");
+    if (m->template)
+        return 1;
+    if (text_is_blank(m->body))
+        return reject(ret, "the message is empty");
+    length = text_length(m->body);
+    if (length > CLOUD_BODY_LENGTH_MAX) {
+        outcome_set(ret, OUTCOME_REJECTED, SCOPE_MESSAGE, 0, 0,
+                    "the message has %zu characters, and the Cloud API takes %d; shorten it or make it two", length,
+                    CLOUD_BODY_LENGTH_MAX);
+        return 0;
+    }
+    return 1;
+}
+
+/* Line ends, tabs and more than four spaces are refused in a parameter (132012, 132018): each such run becomes one space. */
+static int flatten(struct buf *b, const char *text) {
+    int r = 0;
+
+    buf_clear(b);
+    while (*text && r >= 0) {
+        size_t run = strspn(text, " \t\r\n\v\f"), rest;
+
+        if (run > 0)
+            r = run > CLOUD_SPACES_MAX || strspn(text, " ") < run ? buf_append_char(b, ' ') : buf_append(b, text, run);
+        rest = strcspn(text + run, " \t\r\n\v\f");
+        if (r >= 0)
+            r = buf_append(b, text + run, rest);
+        text += run + rest;
+    }
+    return r;
+}
+
+/* One parameter: 1, 0 and the outcome, or a negative errno. */
+static int write_parameter(struct json_writer *w, const struct json_value *parameter, unsigned position, struct buf *flat,
+                           struct outcome *ret) {
+    const char *name = json_text_at(parameter, "name"), *text = json_text_at(parameter, "text");
+    int r = flatten(flat, text ? text : "");
+
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0 || text_length(buf_string(flat)) > CLOUD_PARAMETER_LENGTH_MAX) {
+        outcome_set(ret, OUTCOME_REJECTED, SCOPE_MESSAGE, 0, 0, "template parameter %u is longer than %d characters", position,
+                    CLOUD_PARAMETER_LENGTH_MAX);
+        return 0;
+    }
+    if (text_is_blank(buf_string(flat))) {
+        outcome_set(ret, OUTCOME_REJECTED, SCOPE_MESSAGE, 0, 0, "template parameter %u is empty, which WhatsApp refuses",
+                    position);
+        return 0;
+    }
+    json_write_object(w);
+    json_write_member(w, "type", "text");
+    if (name)
+        json_write_member(w, "parameter_name", name);
+    json_write_member(w, "text", buf_string(flat));
+    json_write_object_end(w);
+    return 1;
+}
+
+static int write_parameters(struct json_writer *w, const struct json_value *parameters, struct outcome *ret) {
+    _cleanup_(buf_done) struct buf flat = BUF_MAX(CLOUD_PARAMETER_BYTES_MAX);
+    bool first_is_named = json_text_at(json_first(parameters), "name") != NULL;
+    unsigned position = 0;
+
+    json_write_key(w, "components");
+    json_write_array(w);
+    json_write_object(w);
+    json_write_member(w, "type", "body");
+    json_write_key(w, "parameters");
+    json_write_array(w);
+    for (const struct json_value *p = json_first(parameters); p; p = json_next(p)) {
+        int r;
+
+        if ((json_text_at(p, "name") != NULL) != first_is_named)
+            return reject(ret, "some template parameters have names and some have none; WhatsApp takes all or none");
+        r = write_parameter(w, p, ++position, &flat, ret);
+        if (r <= 0)
+            return r;
+    }
+    json_write_array_end(w);
+    json_write_object_end(w);
+    json_write_array_end(w);
+    return 1;
+}
+
+static int write_template(struct json_writer *w, const struct json_value *template, struct outcome *ret) {
+    const char *name = json_text_at(template, "name"), *language = json_text_at(template, "language");
+    const struct json_value *parameters = json_at(template, "parameters");
+    int r = 1;
+
+    if (text_is_blank(name) || text_is_blank(language))
+        return reject(ret, "the template has no gateway_name or no gateway_locale; set both in herald.templates");
+    json_write_member(w, "type", "template");
+    json_write_key(w, "template");
+    json_write_object(w);
+    json_write_member(w, "name", name);
+    json_write_key(w, "language");
+    json_write_object(w);
+    json_write_member(w, "code", language);
+    json_write_object_end(w);
+    if (parameters && json_type(parameters) == JSON_ARRAY && json_first(parameters))
+        r = write_parameters(w, parameters, ret);
+    else if (parameters && json_type(parameters) != JSON_ARRAY && json_type(parameters) != JSON_NULL)
+        r = reject(ret, "the template's parameters are not a list");
+    json_write_object_end(w);
+    return r;
+}
+
+static void write_text(struct json_writer *w, const char *body) {
+    json_write_member(w, "type", "text");
+    json_write_key(w, "text");
+    json_write_object(w);
+    json_write_key(w, "preview_url");
+    json_write_bool(w, false);
+    json_write_member(w, "body", body);
+    json_write_object_end(w);
+}
+
+static int write_body(const struct message *m, struct buf *out, struct outcome *ret) {
+    _cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(out);
+    char key[48];
+    int r;
+
+    if (!w)
+        return -ENOMEM;
+    json_write_object(w);
+    json_write_member(w, "messaging_product", "whatsapp");
+    json_write_member(w, "recipient_type", m->is_group ? "group" : "individual");
+    json_write_member(w, "to", m->target);
+    if (m->template) {
+        r = write_template(w, m->template, ret);
+        if (r <= 0)
+            return r;
+    } else {
+        write_text(w, m->body);
+    }
+    (void) snprintf(key, sizeof(key), "%" PRId64 ".%" PRId64, m->id, m->attempt_id);
+    json_write_member(w, "biz_opaque_callback_data", key);
+    json_write_object_end(w);
+    r = json_writer_finish(w);
+    if (r == -EMSGSIZE)
+        return reject(ret, "the message with its template parameters is too large");
+    return r < 0 ? r : 1;
+}
+
+static int write_head(const struct sender *sender, struct request *request) {
+    _cleanup_(buf_wipe) struct buf bearer = BUF_MAX(REQUEST_HEADER_BYTES_MAX);
+    const char *version = json_text_at(sender->account, "api_version");
+    int r;
+
+    (void) url_append_base(&request->url, sender->base_url && *sender->base_url ? sender->base_url : CLOUD_URL);
+    (void) buf_printf(&request->url, "/%s/%s/messages", version ? version : CLOUD_VERSION,
+                      json_text_at(sender->account, "phone_number_id"));
+    (void) buf_printf(&bearer, "Bearer %s", sender->secret);
+    r = buf_error(&request->url) < 0 ? buf_error(&request->url) : buf_error(&bearer);
+    if (r >= 0)
+        r = request_add_header(request, "Authorization", buf_string(&bearer));
+    if (r >= 0)
+        r = request_add_header(request, "Content-Type", "application/json");
+    return r;
+}
+
+static int cloud_request(const struct sender *sender, const struct message *message, struct request *ret_request,
+                         struct outcome *ret_outcome) {
+    _cleanup_(buf_done) struct buf fault = BUF_MAX(CHECK_FAULT_BYTES);
+    int r;
+
+    if (cloud_check(sender, &fault) < 0) {
+        outcome_set(ret_outcome, OUTCOME_WAIT, SCOPE_SENDER, CONFIGURATION_WAIT_SEC, 0, "%s", buf_string(&fault));
+        return 0;
+    }
+    r = check_message(message, ret_outcome);
+    if (r <= 0)
+        return r;
+    r = write_head(sender, ret_request);
+    if (r == -EINVAL || r == -EMSGSIZE) {
+        outcome_set(ret_outcome, OUTCOME_WAIT, SCOPE_SENDER, CONFIGURATION_WAIT_SEC, 0,
+                    "base_url or the credential is too long, or not fit for a request");
+        return 0;
+    }
+    return r < 0 ? r : write_body(message, &ret_request->body, ret_outcome);
+}
+
+/* --- the answer --- */
+
+/* "message: details", scrubbed; error_data may be the details themselves. */
+static void error_words(const struct sender *sender, const struct message *message, const struct json_value *error, char *ret,
+                        size_t ret_size) {
+    _cleanup_(buf_wipe) struct buf words = BUF_MAX(8192);
+    const char *title = json_text_at(error, "message");
+    const char *details = json_text_at(error, "error_data.details");
+
+    if (!details)
+        details = json_text_at(error, "error_data");
+    if (!details)
+        details = json_text_at(error, "error_user_msg");
+    if (title)
+        (void) text_append_utf8(&words, title, strlen(title), 1024);
+    if (details)
+        (void) buf_append_string(&words, title ? ": " : "");
+    if (details)
+        (void) text_append_utf8(&words, details, strlen(details), 4096);
+    scrub_text(buf_string(&words), words.size, sender, message, ret, ret_size);
+}
+
+static int64_t error_code(const struct json_value *error) {
+    int64_t code, subcode;
+
+    if (json_int_at(error, "code", &code) < 0)
+        return OUTCOME_CODE_NONE;
+    if (code == 100 && json_int_at(error, "error_subcode", &subcode) == 0 && subcode == 33)
+        return 33; /* the same fault under its newer name */
+    return code == 0 ? OUTCOME_CODE_ZERO : code;
+}
+
+/* 2xx: taken, or nobody knows. */
+static void understand_success(const struct reply *reply, const struct json_value *root, const char *fault, const char *words,
+                               struct outcome *ret) {
+    const struct json_value *id = json_at(root, "messages.0.id");
+    const char *why = "it has no messages[0].id";
+
+    if (id && json_type(id) == JSON_STRING && outcome_accept(ret, reply->status, json_text(id)))
+        return;
+    if (!root)
+        why = reply->body_size == 0 ? "it is empty" : fault;
+    else if (id)
+        why = "its messages[0].id can't be kept";
+    outcome_set(ret, OUTCOME_IN_DOUBT, SCOPE_MESSAGE, 0, reply->status,
+                "HTTP %d, but the answer can't be understood: %s%s%s", reply->status, why, *words ? ": " : "", words);
+}
+
+static void cloud_understand(const struct sender *sender, const struct message *message, const struct reply *reply,
+                             struct outcome *ret_outcome) {
+    _cleanup_(json_freep) struct json *doc = NULL;
+    const struct json_value *root = NULL, *error;
+    const char *fault = "it is not JSON";
+    char words[OUTCOME_REASON_BYTES];
+    bool has_error;
+    int64_t code;
+
+    if (json_parse(reply->body ? reply->body : "", reply->body ? reply->body_size : 0, &doc, &fault) >= 0)
+        root = json_root(doc);
+    error = json_at(root, "error");
+    has_error = error && json_type(error) == JSON_OBJECT;
+    error_words(sender, message, has_error ? error : NULL, words, sizeof(words));
+    if (reply->status / 100 == 2) {
+        understand_success(reply, root, fault, words, ret_outcome);
+        return;
+    }
+    if (!*words)
+        scrub_reply(reply, root, sender, message, words, sizeof(words));
+    code = has_error ? error_code(error) : OUTCOME_CODE_NONE;
+    outcome_classify(cloud_table(reply, code, has_error, has_error && json_is_true_at(error, "is_transient")), reply, code,
+                     words, ret_outcome);
+}
+
+const struct gateway gateway_cloud = {
+    .name = "cloud",
+    .check = cloud_check,
+    .request = cloud_request,
+    .understand = cloud_understand,
+};

@@ -1,0 +1,21 @@
+/* What a gateway wrote, made fit for a row's error column: gateways echo numbers, bodies and tokens in their error texts, and
+ * those columns are read by people who may see none of them. */
+#pragma once
+
+#include <stddef.h>
+
+#include "gateway/gateway.h"
+
+/* Writes the foreign bytes into ret (NUL-terminated, cut between characters) with
+ *  - the sender's secret, the message's body and the values of its template replaced by "[…]", in pieces too (16 bytes, of a
+ *    secret 8, or the whole of a shorter one),
+ *  - the target, however its digits are grouped, and every run of 7 or more digits shortened to "…" and the last two,
+ *  - bytes that are not UTF-8 as U+FFFD, and control bytes as spaces.
+ * sender and message may be NULL. */
+void scrub_text(const char *bytes, size_t size, const struct sender *sender, const struct message *message, char *ret,
+                size_t ret_size);
+
+/* The sentence in an answer: the first string among the places where gateways put it ("error.message", "error", "message",
+ * …; root may be NULL), else the plain text of an answer that is neither JSON nor HTML. "" where there is none. Scrubbed. */
+void scrub_reply(const struct reply *reply, const struct json_value *root, const struct sender *sender,
+                 const struct message *message, char *ret, size_t ret_size);

@@ -1,0 +1,10 @@
+/* Whether a webhook's row is complete: the check of gateway/webhook.c. */
+#pragma once
+
+#include "gateway/gateway.h"
+
+/* As check() in gateway/gateway.h. */
+int webhook_check(const struct sender *sender, struct buf *reterr) _must_check_;
+
+/* "POST", "PUT" or "PATCH" for the account's method (static), POST where it names none, NULL for another. */
+const char *webhook_method(const struct json_value *account);
