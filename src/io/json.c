@@ -249,13 +249,15 @@ int json_parse(const char *text, size_t size, struct json **ret, const char **re
 
 /* --- Writing --- */
 
-enum { GENERATOR_BYTES = 2048 };
+enum { GENERATOR_BYTES = 2048, WRITER_DEPTH_MAX = 96 /* yajl's own limit is 128 */ };
 
 struct json_writer {
     struct buf *out;
     yajl_gen yajl;
     int error;
+    bool is_object[WRITER_DEPTH_MAX];
     size_t depth;
+    bool has_key; /* whose value is still to come */
     bool is_complete;
     /* All that yajl_gen ever allocates, when it is made: it does not look whether it got any. */
     size_t pool_used;
@@ -325,6 +327,7 @@ struct json_writer *json_writer_free(struct json_writer *w) {
 
 /* Keeps the first thing that went wrong; a misplaced key or end is the caller's bug, and spoils the document. */
 static void writer_check(struct json_writer *w, yajl_gen_status status) {
+    w->has_key = false;
     if (status != yajl_gen_status_ok && w->error == 0)
         w->error = -EINVAL;
     if (w->error < 0 && w->out->error == 0)
@@ -333,36 +336,49 @@ static void writer_check(struct json_writer *w, yajl_gen_status status) {
         w->is_complete = true;
 }
 
-void json_write_object(struct json_writer *w) {
+static void writer_open(struct json_writer *w, bool is_object) {
     if (!w)
         return;
-    w->depth++;
-    writer_check(w, yajl_gen_map_open(w->yajl));
+    if (w->depth == WRITER_DEPTH_MAX) {
+        writer_check(w, yajl_max_depth_exceeded);
+        return;
+    }
+    w->is_object[w->depth++] = is_object;
+    writer_check(w, is_object ? yajl_gen_map_open(w->yajl) : yajl_gen_array_open(w->yajl));
+}
+
+/* yajl would end an object with a bracket, or behind a key. */
+static void writer_close(struct json_writer *w, bool is_object) {
+    if (!w)
+        return;
+    if (w->depth == 0 || w->is_object[w->depth - 1] != is_object || w->has_key) {
+        writer_check(w, yajl_gen_in_error_state);
+        return;
+    }
+    w->depth--;
+    writer_check(w, is_object ? yajl_gen_map_close(w->yajl) : yajl_gen_array_close(w->yajl));
+}
+
+void json_write_object(struct json_writer *w) {
+    writer_open(w, true);
 }
 
 void json_write_object_end(struct json_writer *w) {
-    if (!w)
-        return;
-    w->depth -= w->depth > 0;
-    writer_check(w, yajl_gen_map_close(w->yajl));
+    writer_close(w, true);
 }
 
 void json_write_array(struct json_writer *w) {
-    if (!w)
-        return;
-    w->depth++;
-    writer_check(w, yajl_gen_array_open(w->yajl));
+    writer_open(w, false);
 }
 
 void json_write_array_end(struct json_writer *w) {
-    if (!w)
-        return;
-    w->depth -= w->depth > 0;
-    writer_check(w, yajl_gen_array_close(w->yajl));
+    writer_close(w, false);
 }
 
 void json_write_key(struct json_writer *w, const char *key) {
     json_write_string(w, key);
+    if (w)
+        w->has_key = true;
 }
 
 void json_write_string(struct json_writer *w, const char *text) {

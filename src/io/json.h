@@ -79,7 +79,7 @@ void json_write_null(struct json_writer *w);
 /* key and string in one. */
 void json_write_member(struct json_writer *w, const char *key, const char *text);
 
-/* A value of another document, as it is; map (may be NULL) is asked for the text to write in place of each string. What it
- * returns is borrowed until its next call; NULL keeps the string. */
+/* A value of another document, as it is; map (may be NULL) is asked for the text to write in place of each string, keys not
+ * among them. What it returns is borrowed until its next call; NULL keeps the string. */
 typedef const char *(*json_map_fn)(const char *text, void *userdata);
 void json_write_value(struct json_writer *w, const struct json_value *value, json_map_fn map, void *userdata);
