@@ -9,7 +9,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* The journal is a libc-like facility here: records are length-prefixed, so foreign text cannot forge a line. */
+/* Records are length-prefixed, so foreign text cannot forge a line. The source location would always be this file. */
+#define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
 #include "base/buf.h"
