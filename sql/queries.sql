@@ -1,5 +1,39 @@
--- name: ping
-select 1
+-- Every statement that pgherald runs, one line each, under its name; made into C by tools/queries.awk.
+
+-- The daemon.
+
+-- name: join
+select * from herald.join($1, $2::bigint, $3::bigint[], $4, $5::int, $6)
+
+-- name: turn
+select * from herald.turn($1::bigint, $2::int, $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::int[], $8::int[], $9::text[], $10::text[], $11::text[])
+
+-- name: plan
+select * from herald.plan($1, $2, $3::int)
+
+-- name: plan_failed
+select herald.plan_failed($1, $2, $3)
+
+-- name: plan_time_limit
+select set_config('statement_timeout', $1, false)
+
+-- name: attend
+select herald.attend($1, $2::bigint, $3::int)
+
+-- name: backstop
+select herald.backstop($1, $2::bigint, $3::int)
+
+-- name: horizon
+select herald.horizon()
+
+-- name: leave
+select herald.leave($1, $2::bigint, $3::bigint[])
+
+-- name: prove_bell
+select herald.prove_bell($1)
+
+-- name: asynchronous_commit
+select set_config('synchronous_commit', 'off', false)
 
 -- Command line: connections, migrate, and one statement or two for each verb.
 
@@ -40,6 +74,9 @@ set local lock_timeout = '2s'
 -- Functions may name tables and functions that come after them.
 -- name: migrate_functions_unchecked
 set local check_function_bodies = off
+
+-- name: migrate_as_owner
+set local role herald_owner
 
 -- name: migrate_record
 insert into herald.migrations (version, name, checksum) values ($1::int, $2, $3)

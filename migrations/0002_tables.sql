@@ -1,0 +1,374 @@
+-- Configuration, queue, history and state.
+SET LOCAL ROLE herald_owner;
+
+-- Configuration ------------------------------------------------------------------------------------------------------
+
+CREATE TABLE herald.settings (
+    name text PRIMARY KEY,
+    value text NOT NULL,
+    meaning text
+);
+COMMENT ON TABLE herald.settings IS 'What holds for the whole installation';
+INSERT INTO herald.settings (name, value, meaning) VALUES
+    ('timezone', current_setting('TimeZone'), 'rules are evaluated and schedules kept in this time zone'),
+    ('default_country', '', 'calling code (880, 91, …) put before numbers that are written without one; empty: none'),
+    ('request_time_limit', '30 s', 'longest time that one request to a gateway may take'),
+    ('retry_base', '15 s', 'first back-off of a message that its gateway could not take; doubles, with full jitter'),
+    ('retry_cap', '15 min', 'longest back-off of a message'),
+    ('probe_base', '5 s', 'first pause of a sender that fails; doubles'),
+    ('probe_cap', '5 min', 'longest pause of a sender before it is probed again'),
+    ('failures_in_a_row', '5', 'so many failed messages of one sender with no acceptance between hold the sender'),
+    ('resend_limit', '10', 'a message that was in doubt so many times waits for a person');
+
+CREATE TABLE herald.channels (
+    name text PRIMARY KEY,
+    fallback text REFERENCES herald.channels
+);
+COMMENT ON TABLE herald.channels IS 'Ways to reach people; a message that failed for good may go to the fallback';
+INSERT INTO herald.channels (name) VALUES ('whatsapp'), ('sms'), ('email');
+
+CREATE TABLE herald.senders (
+    name text PRIMARY KEY CHECK (name <> ''),
+    channel text NOT NULL DEFAULT 'whatsapp' REFERENCES herald.channels,
+    gateway text NOT NULL,
+    base_url text NOT NULL DEFAULT '',
+    account jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(account) = 'object'),
+    credential text,
+    limits text[] NOT NULL DEFAULT '{}',
+    gap interval NOT NULL DEFAULT '0' CHECK (gap >= '0'),
+    max_in_flight int CHECK (max_in_flight > 0),
+    priority int NOT NULL DEFAULT 0,
+    enabled boolean NOT NULL DEFAULT true
+);
+COMMENT ON TABLE herald.senders IS 'Accounts on gateways. Those of a channel share its load and stand in for one another';
+COMMENT ON COLUMN herald.senders.credential IS 'the NAME of a secret (see pgherald.conf(5)); never the secret';
+COMMENT ON COLUMN herald.senders.limits IS 'rolling windows: {80/1 s,1000/1 day}';
+COMMENT ON COLUMN herald.senders.max_in_flight IS 'most requests at a time, all nodes together; NULL: no limit of its own';
+
+CREATE TABLE herald.recipients (
+    name text NOT NULL CHECK (name <> ''),
+    channel text NOT NULL DEFAULT 'whatsapp' REFERENCES herald.channels,
+    kind text NOT NULL DEFAULT 'individual' CHECK (kind IN ('individual', 'group')),
+    address text NOT NULL,
+    sender text REFERENCES herald.senders ON UPDATE CASCADE,
+    locale text,
+    timezone text,
+    quiet_hours text,
+    PRIMARY KEY (name, channel)
+);
+COMMENT ON TABLE herald.recipients IS 'Names for people and groups, with an address on one or more channels';
+COMMENT ON COLUMN herald.recipients.sender IS 'the only sender that reaches this address: a group belongs to one account';
+
+CREATE TABLE herald.templates (
+    name text NOT NULL CHECK (name <> ''),
+    locale text NOT NULL DEFAULT '',
+    body text NOT NULL,
+    gateway_name text,
+    gateway_locale text,
+    parameters text[] NOT NULL DEFAULT '{}',
+    fields text[] NOT NULL DEFAULT '{}',
+    format text NOT NULL DEFAULT '',
+    PRIMARY KEY (name, locale)
+);
+COMMENT ON TABLE herald.templates IS 'Texts with {{field}} over a row''s data';
+COMMENT ON COLUMN herald.templates.gateway_name IS 'the approved template at the gateway (Cloud API); NULL: plain text';
+COMMENT ON COLUMN herald.templates.parameters IS 'its parameters: a field (positional), or parameter_name=field (named)';
+COMMENT ON COLUMN herald.templates.fields IS 'kept by a trigger: the fields of body, in order of appearance';
+COMMENT ON COLUMN herald.templates.format IS 'kept by a trigger: body for format(), one %s a field';
+
+CREATE TABLE herald.rules (
+    name text COLLATE "C" PRIMARY KEY CHECK (name <> '' AND octet_length(name) <= 100),
+    id int GENERATED ALWAYS AS IDENTITY UNIQUE,
+    source text NOT NULL,
+    template text,
+    every interval CHECK (every >= '1 s'),
+    "offset" interval NOT NULL DEFAULT '0',
+    timezone text,
+    channel text NOT NULL DEFAULT 'whatsapp' REFERENCES herald.channels,
+    sender text REFERENCES herald.senders ON UPDATE CASCADE,
+    priority int NOT NULL DEFAULT 0,
+    default_recipient text,
+    locale text NOT NULL DEFAULT '',
+    max_attempts int NOT NULL DEFAULT 3 CHECK (max_attempts > 0),
+    in_doubt text NOT NULL DEFAULT 'resend' CHECK (in_doubt IN ('resend', 'hold')),
+    in_doubt_grace interval NOT NULL DEFAULT '10 s' CHECK (in_doubt_grace >= '0'),
+    recheck boolean NOT NULL DEFAULT false,
+    flood_limit int NOT NULL DEFAULT 1000 CHECK (flood_limit > 0),
+    max_age interval NOT NULL DEFAULT '1 day' CHECK (max_age > '0'),
+    time_limit interval NOT NULL DEFAULT '1 min' CHECK (time_limit > '0'),
+    -- what the last sweep found
+    next_sweep_at timestamptz,
+    swept_at timestamptz,
+    found bigint,
+    new bigint,
+    known bigint,
+    suppressed bigint,
+    failed bigint,
+    took interval,
+    -- what is wrong with it
+    error text,
+    error_at timestamptz,
+    failures int NOT NULL DEFAULT 0,
+    retry_at timestamptz,
+    bad_keys bigint NOT NULL DEFAULT 0,
+    bad_key_example text
+);
+COMMENT ON TABLE herald.rules IS 'A rule is a view; every row of it is a notification that ought to exist. Made by herald.add_rule()';
+COMMENT ON COLUMN herald.rules.bad_keys IS 'rows that can never be planned: dedup_key null, empty or over 512 bytes';
+
+CREATE TABLE herald.watches (
+    id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tab text NOT NULL,
+    rule text NOT NULL REFERENCES herald.rules ON DELETE CASCADE ON UPDATE CASCADE,
+    key text NOT NULL,
+    columns text[],
+    may_ring boolean,
+    UNIQUE (tab, rule)
+);
+COMMENT ON TABLE herald.watches IS 'Tables whose changes are captured for a rule. Made by herald.watch()';
+COMMENT ON COLUMN herald.watches.may_ring IS 'NULL: ring unless max_prepared_transactions > 0, as a NOTIFY makes PREPARE TRANSACTION an error';
+
+-- What was captured --------------------------------------------------------------------------------------------------
+
+CREATE TABLE herald.events (
+    rule text COLLATE "C" NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    key text,
+    captured_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (rule, id)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
+        autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000);
+COMMENT ON TABLE herald.events IS 'Changed rows'' keys, to be planned. A null key asks for a sweep';
+
+CREATE TABLE herald.set_aside (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    rule text NOT NULL,
+    key text,
+    error text NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE herald.set_aside IS 'Keys whose row the rule''s source could not be evaluated for; delete the row, or herald.ring(rule, key) to try again';
+
+-- History and queue in one -------------------------------------------------------------------------------------------
+
+CREATE TABLE herald.lanes (
+    id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    channel text NOT NULL,
+    sender text,
+    rule text,
+    priority int NOT NULL DEFAULT 0
+);
+CREATE UNIQUE INDEX lanes_key ON herald.lanes (channel, coalesce(sender, ''), coalesce(rule, ''), priority);
+COMMENT ON TABLE herald.lanes IS 'Messages of one rule that the same senders may carry: what a hold of a rule or a sender stops as a whole';
+
+CREATE TABLE herald.whatsapp_notifications (
+    id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    rule text,
+    dedup_key text,
+    recipient text,
+    target_kind text,
+    target text,
+    channel text NOT NULL DEFAULT 'whatsapp',
+    sender text,
+    template text,
+    body text,
+    payload jsonb,
+    send_status text NOT NULL DEFAULT 'pending'
+        CHECK (send_status IN ('pending', 'sending', 'sent', 'delivered', 'read', 'failed', 'in_doubt', 'suppressed', 'cancelled', 'expired')),
+    attempts int NOT NULL DEFAULT 0,
+    next_at timestamptz,
+    response_code int,
+    response_body text,
+    error text,
+    message_id text,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    sent_at timestamptz,
+    delivered_at timestamptz,
+    read_at timestamptz,
+    meter_number text,
+    nocs_name text,
+    duration_status text,
+    class_id text,
+    test_num text,
+    -- internal
+    lane int,
+    owner bigint,
+    attempt_id bigint,
+    behind boolean NOT NULL DEFAULT false,
+    resends int NOT NULL DEFAULT 0,
+    resent_at timestamptz,
+    doubled_at timestamptz,
+    expires_at timestamptz,
+    locale text,
+    gateway_template jsonb
+) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
+        autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_scale_factor = 0.1);
+
+-- What "once" means.
+CREATE UNIQUE INDEX whatsapp_notifications_once ON herald.whatsapp_notifications (rule, dedup_key);
+-- The queue: what waits, by lane and due time. send_status is in no index and no predicate, so that receipts stay HOT.
+CREATE INDEX whatsapp_notifications_due ON herald.whatsapp_notifications (lane, next_at, id)
+    WHERE next_at IS NOT NULL AND owner IS NULL AND NOT behind;
+-- What is in flight. Attempt ids only grow.
+CREATE INDEX whatsapp_notifications_in_flight ON herald.whatsapp_notifications (attempt_id) WHERE owner IS NOT NULL;
+-- What waits for another message to the same target.
+CREATE INDEX whatsapp_notifications_behind ON herald.whatsapp_notifications (target, id) WHERE behind;
+
+COMMENT ON TABLE herald.whatsapp_notifications IS 'Every notification: what was sent, to whom, and what became of it';
+COMMENT ON COLUMN herald.whatsapp_notifications.dedup_key IS 'what "once" means: one notification for each (rule, dedup_key), for as long as its row is kept';
+COMMENT ON COLUMN herald.whatsapp_notifications.next_at IS 'when something must next be done about the row; NULL when final';
+COMMENT ON COLUMN herald.whatsapp_notifications.attempts IS 'attempts spent; an attempt that was the sender''s fault costs none';
+COMMENT ON COLUMN herald.whatsapp_notifications.lane IS 'internal: herald.lanes';
+COMMENT ON COLUMN herald.whatsapp_notifications.owner IS 'internal: the incarnation that has it in flight';
+COMMENT ON COLUMN herald.whatsapp_notifications.attempt_id IS 'internal: the last attempt; the fence of every later change';
+COMMENT ON COLUMN herald.whatsapp_notifications.behind IS 'internal: waits for a message to the same target that is in flight';
+COMMENT ON COLUMN herald.whatsapp_notifications.resends IS 'how often it was sent again after having been in doubt';
+COMMENT ON COLUMN herald.whatsapp_notifications.doubled_at IS 'when it was learned that the recipient got it twice';
+
+CREATE TABLE herald.attempts (
+    attempt_id bigint PRIMARY KEY,
+    notification_id bigint NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    sender text,
+    outcome text NOT NULL,
+    scope text,
+    response_code int,
+    response_body text,
+    error text,
+    incarnation bigint
+);
+CREATE INDEX attempts_notification ON herald.attempts (notification_id);
+COMMENT ON TABLE herald.attempts IS 'Attempts that were not simply accepted';
+
+CREATE TABLE herald.moves (
+    from_status text NOT NULL,
+    to_status text NOT NULL,
+    why text NOT NULL,
+    PRIMARY KEY (from_status, to_status)
+);
+COMMENT ON TABLE herald.moves IS 'How send_status may change';
+INSERT INTO herald.moves (from_status, to_status, why) VALUES
+    ('pending', 'sending', 'claimed'),
+    ('pending', 'sent', 'a late answer showed that it had been accepted'),
+    ('pending', 'failed', 'a late answer showed that it had been rejected, or it can''t be rendered any more'),
+    ('pending', 'cancelled', 'cancelled, or no longer true'),
+    ('pending', 'expired', 'waited longer than its rule allows'),
+    ('sending', 'sent', 'accepted'),
+    ('sending', 'failed', 'rejected, or out of attempts'),
+    ('sending', 'pending', 'to be tried again, or given back unsent'),
+    ('sending', 'in_doubt', 'no answer, or the daemon died'),
+    ('in_doubt', 'pending', 'to be sent again: the rule''s policy, or a person'),
+    ('in_doubt', 'sent', 'settled: it had been accepted'),
+    ('in_doubt', 'failed', 'settled: it had been rejected'),
+    ('in_doubt', 'cancelled', 'cancelled'),
+    ('in_doubt', 'expired', 'waited longer than its rule allows'),
+    ('in_doubt', 'delivered', 'receipt'),
+    ('in_doubt', 'read', 'receipt'),
+    ('sent', 'delivered', 'receipt'),
+    ('sent', 'read', 'receipt'),
+    ('sent', 'failed', 'receipt'),
+    ('delivered', 'read', 'receipt'),
+    ('failed', 'pending', 'retried by a person'),
+    ('failed', 'sent', 'a late answer showed that it had been accepted'),
+    ('suppressed', 'pending', 'retried by a person'),
+    ('cancelled', 'pending', 'retried by a person'),
+    ('cancelled', 'sent', 'a late answer showed that it had been accepted'),
+    ('expired', 'pending', 'retried by a person'),
+    ('expired', 'sent', 'a late answer showed that it had been accepted'),
+    ('sent', 'pending', 'told again on request of a person'),
+    ('delivered', 'pending', 'told again on request of a person'),
+    ('read', 'pending', 'told again on request of a person');
+
+-- State --------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE herald.holds (
+    kind text NOT NULL CHECK (kind IN ('all', 'rule', 'sender', 'channel', 'recipient', 'template')),
+    name text NOT NULL DEFAULT '',
+    cause text NOT NULL CHECK (cause IN ('paused', 'new', 'flood', 'blocked', 'pair limit', 'template')),
+    until timestamptz,
+    reason text NOT NULL,
+    who text NOT NULL DEFAULT session_user,
+    since timestamptz NOT NULL DEFAULT clock_timestamp(),
+    failures int NOT NULL DEFAULT 0,
+    PRIMARY KEY (kind, name, cause)
+);
+COMMENT ON TABLE herald.holds IS 'What must not be sent now, and why. until NULL: until a person resumes it';
+COMMENT ON COLUMN herald.holds.until IS 'of a blocked sender: when it is probed next';
+
+CREATE TABLE herald.sender_state (
+    sender text PRIMARY KEY,
+    failures int NOT NULL DEFAULT 0,
+    next_at timestamptz
+) WITH (fillfactor = 50);
+COMMENT ON TABLE herald.sender_state IS 'Failures in a row, and when the gap to the next message ends';
+
+CREATE TABLE herald.counts (
+    kind text NOT NULL,
+    name text NOT NULL,
+    span_sec int NOT NULL,
+    bucket bigint NOT NULL,
+    n int NOT NULL,
+    PRIMARY KEY (kind, name, span_sec, bucket)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE herald.counts IS 'What was counted in each span of time: messages claimed of a sender (limits), made by a rule (flood)';
+
+CREATE SEQUENCE herald.attempt_seq;
+CREATE TABLE herald.incarnations (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    node text NOT NULL,
+    host text,
+    pid int,
+    version text,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE herald.incarnations IS 'Each start of a daemon';
+
+CREATE TABLE herald.listeners (
+    node text PRIMARY KEY,
+    incarnation bigint NOT NULL,
+    asleep_until timestamptz NOT NULL DEFAULT '-infinity',
+    attended_until timestamptz NOT NULL DEFAULT '-infinity',
+    seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 10);
+COMMENT ON TABLE herald.listeners IS 'The daemons: who sleeps must be rung for; while none attends, only requests for sweeps are captured';
+
+-- A row of a rule's source, with what it leaves out as NULL.
+CREATE TYPE herald.due AS (
+    dedup_key text,
+    recipient text,
+    data jsonb,
+    template text,
+    channel text,
+    sender text,
+    priority int,
+    not_before timestamptz,
+    expires_at timestamptz,
+    locale text,
+    body text,
+    media jsonb
+);
+
+CREATE TYPE herald.plan_counts AS (
+    found bigint,
+    new bigint,
+    known bigint,
+    suppressed bigint,
+    failed bigint,
+    set_aside bigint
+);
+
+-- What herald.turn() yields; what each column holds depends on the kind of row: see there.
+CREATE TYPE herald.turn_row AS (
+    what text,
+    id bigint,
+    attempt_id bigint,
+    sender text,
+    target text,
+    target_kind text,
+    body text,
+    detail text
+);
+
+RESET ROLE;
+-- Created there for its owner's sake; its place is where the applications look.
+ALTER TABLE herald.whatsapp_notifications SET SCHEMA public;

@@ -1,0 +1,19 @@
+-- herald.backstop(node, incarnation, asleep_sec): the look that a daemon takes every 30 s whether or not it was rung for: renews
+-- its listener's row, frees messages that wait behind one that a user deleted, and forgets old counts.
+CREATE OR REPLACE FUNCTION herald.backstop(node_name text, daemon_incarnation bigint, asleep_sec int) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM herald.attend(node_name, daemon_incarnation, asleep_sec);
+    IF EXISTS (SELECT FROM public.whatsapp_notifications n WHERE n.behind)
+       AND pg_try_advisory_xact_lock(hashtext('herald'), hashtext('claim')) THEN
+        UPDATE public.whatsapp_notifications n SET behind = false
+         WHERE n.id IN (SELECT min(b.id) FROM public.whatsapp_notifications b WHERE b.behind
+                           AND NOT EXISTS (SELECT FROM public.whatsapp_notifications f WHERE f.owner IS NOT NULL AND f.target = b.target)
+                         GROUP BY b.target);
+    END IF;
+    DELETE FROM herald.counts c
+     WHERE c.bucket < floor(extract(epoch FROM clock_timestamp()) / c.span_sec) - 65;
+END
+$$;

@@ -1,0 +1,62 @@
+-- herald.check(): what is wrong or unwise in this database's configuration, each with its remedy; no row: all is well.
+CREATE OR REPLACE FUNCTION herald.check() RETURNS TABLE (subject text, problem text, remedy text)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+        SELECT format('rule "%s"', r.name), p.problem, p.remedy
+          FROM herald.rules r
+         CROSS JOIN LATERAL (
+               SELECT CASE WHEN to_regclass(r.source) IS NULL THEN format('its source %s does not exist any more', r.source) END,
+                      'Create it again, or take the rule out with herald.drop_rule().'
+                WHERE to_regclass(r.source) IS NULL
+               UNION ALL
+               SELECT s.problem, s.remedy FROM herald.source_problem(to_regclass(r.source)) s
+                WHERE to_regclass(r.source) IS NOT NULL AND s.problem IS NOT NULL
+               UNION ALL
+               SELECT format('there is no template "%s"', r.template), 'INSERT INTO herald.templates (name, body) VALUES (…)'
+                WHERE r.template IS NOT NULL AND NOT EXISTS (SELECT FROM herald.templates t WHERE t.name = r.template)
+               UNION ALL
+               SELECT format('its default recipient "%s" is not in herald.recipients', r.default_recipient), 'Add it there.'
+                WHERE r.default_recipient IS NOT NULL
+                  AND NOT EXISTS (SELECT FROM herald.recipients x WHERE x.name = r.default_recipient AND x.channel = r.channel)
+               UNION ALL
+               SELECT format('no sender of its channel "%s" is enabled', r.channel), 'Add one to herald.senders.'
+                WHERE NOT EXISTS (SELECT FROM herald.senders x WHERE x.channel = r.channel AND x.enabled)
+               UNION ALL
+               SELECT 'it failed: ' || r.error, 'Mend its source; it is tried again by itself.' WHERE r.error IS NOT NULL
+               UNION ALL
+               SELECT format('%s of its rows can never be planned: dedup_key null, empty or over 512 bytes; one has the data %s', r.bad_keys, r.bad_key_example),
+                      'Mend the source''s dedup_key.' WHERE r.bad_keys > 0
+               UNION ALL
+               SELECT format('%s of its keys are set aside, the last with: %s', x.n, x.error), 'See herald.set_aside; delete its rows when mended.'
+                 FROM (SELECT count(*) AS n, (array_agg(a.error ORDER BY a.id DESC))[1] AS error FROM herald.set_aside a WHERE a.rule = r.name) x
+                WHERE x.n > 0
+               UNION ALL
+               SELECT format('its last sweep took %s', r.took), 'A source should yield what may still be owed, not all of history.'
+                WHERE r.took > interval '10 s'
+         ) p (problem, remedy);
+    RETURN QUERY
+        SELECT format('watch of %s for rule "%s"', w.tab, w.rule), p.problem, p.remedy
+          FROM herald.watches w
+         CROSS JOIN LATERAL (
+               SELECT 'the table does not exist any more', format('DELETE FROM herald.watches WHERE id = %s', w.id) WHERE to_regclass(w.tab) IS NULL
+               UNION ALL
+               SELECT format('%s has no capture trigger', x.leaf), format('SELECT herald.watch(%L, %L, %L)', w.tab, w.rule, w.key)
+                 FROM (SELECT to_regclass(w.tab) AS leaf WHERE to_regclass(w.tab) IS NOT NULL
+                       UNION SELECT p.relid FROM pg_partition_tree(to_regclass(w.tab)) p WHERE p.isleaf) x
+                WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = x.leaf AND t.tgname = format('herald_capture_%s_insert', w.id) AND t.tgenabled <> 'D')
+         ) p (problem, remedy);
+    RETURN QUERY
+        SELECT 'standby servers', 'replication is asynchronous: a failover may forget what was sent, and it would be sent again',
+               'Set synchronous_standby_names, or accept it.'
+         WHERE EXISTS (SELECT FROM pg_stat_replication) AND current_setting('synchronous_standby_names') = '';
+    RETURN QUERY
+        SELECT 'prepared transactions', 'max_prepared_transactions is above 0, so changes do not ring: they are found within a second',
+               'Nothing, or herald.watch(…, may_ring => true) where PREPARE TRANSACTION is never used on that table.'
+         WHERE current_setting('max_prepared_transactions') <> '0'
+           AND EXISTS (SELECT FROM herald.watches w WHERE w.may_ring IS NOT TRUE);
+END
+$$;

@@ -1,0 +1,117 @@
+-- herald.claim(incarnation, room): claims up to room due messages: they are 'sending' from here on, with an attempt id, an owner
+-- and a lease. Called by herald.turn(), under its advisory lock and in a statement of its own, whose snapshot sees every
+-- earlier claim: so limits, and "no two in flight to one recipient", are exact across nodes.
+--
+-- Of the due rows that it meets on the way it also decides those in doubt, expires those too old, defers those whose template
+-- or recipient is held, and puts those behind whose recipient has a message in flight.
+--
+-- Yields a row a claimed message, a row 'sender' for each sender used, and last a row 'left' whose id is the number of due rows
+-- that it met, whether claimed or not: as many as room means that there may be more.
+CREATE OR REPLACE FUNCTION herald.claim(incarnation bigint, room int) RETURNS SETOF herald.turn_row
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    moment timestamptz := clock_timestamp();
+    lease_end timestamptz := moment + herald.lease();
+    flying text[];
+    busy text[];
+    first_lease timestamptz;
+    met bigint;
+    take_ids bigint[];
+    take_senders text[];
+    other_ids bigint[];
+    other_actions text[];
+BEGIN
+    SELECT array_agg(n.sender), array_agg(n.target), min(n.next_at) INTO flying, busy, first_lease
+      FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL;
+    IF first_lease <= moment AND herald.rescue(moment) > 0 THEN
+        SELECT array_agg(n.sender), array_agg(n.target) INTO flying, busy
+          FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL;
+    END IF;
+
+    WITH sender AS MATERIALIZED (
+        SELECT * FROM herald.sender_room(moment, room, flying) s WHERE s.free > 0
+    ), lane AS MATERIALIZED (
+        SELECT l.id, l.channel, l.sender, l.priority,
+               least(room, (SELECT sum(s.free) FROM sender s
+                             WHERE s.channel = l.channel AND (l.sender IS NULL OR s.name = l.sender))) AS free
+          FROM herald.lanes l
+         WHERE NOT EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'rule' AND h.name = l.rule)
+    ), met AS MATERIALIZED (
+        SELECT c.*, l.channel, l.sender AS lane_sender, l.priority
+          FROM lane l
+         CROSS JOIN LATERAL (
+               SELECT n.id, n.target, n.next_at, n.send_status, n.template, n.recipient, n.expires_at
+                 FROM public.whatsapp_notifications n
+                WHERE n.lane = l.id AND n.next_at <= moment AND n.owner IS NULL AND NOT n.behind
+                ORDER BY n.next_at, n.id LIMIT l.free
+                  FOR NO KEY UPDATE SKIP LOCKED) c
+         WHERE l.free > 0
+         ORDER BY l.priority DESC, c.next_at, c.id LIMIT room
+    ), judged AS (
+        SELECT m.*,
+               CASE WHEN m.expires_at <= moment THEN 'expire'
+                    WHEN m.send_status = 'in_doubt' THEN 'decide'
+                    WHEN EXISTS (SELECT FROM herald.holds h
+                                  WHERE (h.kind = 'template' AND h.name = m.template
+                                         OR h.kind = 'recipient' AND h.name IN (m.target, m.recipient))
+                                    AND (h.until IS NULL OR h.until > moment)) THEN 'defer'
+                    WHEN m.target = ANY (busy)
+                         OR row_number() OVER (PARTITION BY m.target, m.send_status ORDER BY m.id) > 1 THEN 'behind'
+                    ELSE 'take' END AS action
+          FROM met m
+    ), fixed AS (
+        SELECT j.id, j.action, j.lane_sender, j.channel, j.priority, j.next_at,
+               row_number() OVER (PARTITION BY j.action, j.lane_sender ORDER BY j.priority DESC, j.next_at, j.id) AS place,
+               row_number() OVER (PARTITION BY j.action, j.channel, j.lane_sender IS NULL ORDER BY j.priority DESC, j.next_at, j.id) AS free_place
+          FROM judged j
+    ), slot AS (
+        SELECT s.name, s.channel,
+               row_number() OVER (PARTITION BY s.channel ORDER BY k, s.priority DESC, s.name) AS place
+          FROM sender s
+         CROSS JOIN LATERAL generate_series(
+               1 + (SELECT count(*) FROM fixed f WHERE f.action = 'take' AND f.lane_sender = s.name),
+               (SELECT least(s.free, count(*)) FROM fixed f WHERE f.action = 'take')) k
+         WHERE EXISTS (SELECT FROM fixed f WHERE f.lane_sender IS NULL AND f.action = 'take')
+    ), chosen AS (
+        SELECT f.id, f.action,
+               CASE WHEN f.action <> 'take' THEN NULL
+                    WHEN f.lane_sender IS NULL THEN (SELECT t.name FROM slot t WHERE t.channel = f.channel AND t.place = f.free_place)
+                    WHEN f.place <= (SELECT s.free FROM sender s WHERE s.name = f.lane_sender) THEN f.lane_sender END AS sender
+          FROM fixed f
+    )
+    SELECT count(*),
+           array_agg(c.id ORDER BY c.id) FILTER (WHERE c.sender IS NOT NULL),
+           array_agg(c.sender ORDER BY c.id) FILTER (WHERE c.sender IS NOT NULL),
+           array_agg(c.id) FILTER (WHERE c.action <> 'take'),
+           array_agg(c.action) FILTER (WHERE c.action <> 'take')
+      INTO met, take_ids, take_senders, other_ids, other_actions
+      FROM chosen c;
+
+    IF other_ids IS NOT NULL THEN
+        PERFORM herald.claim_others(moment, other_ids, other_actions);
+    END IF;
+    IF take_ids IS NOT NULL THEN
+        PERFORM herald.count_claimed(take_senders);
+        RETURN QUERY
+            UPDATE public.whatsapp_notifications n
+               SET send_status = 'sending', attempts = n.attempts + 1, attempt_id = nextval('herald.attempt_seq'),
+                   owner = incarnation, next_at = lease_end, sender = t.sender
+              FROM unnest(take_ids, take_senders) AS t (id, sender)
+             WHERE n.id = t.id
+            RETURNING 'claim', n.id, n.attempt_id, n.sender, n.target, n.target_kind, n.body, n.gateway_template::text;
+        RETURN QUERY
+            SELECT 'sender', NULL::bigint, NULL::bigint, s.name, s.base_url, s.gateway, s.credential,
+                   s.account::text
+              FROM herald.senders s WHERE s.name = ANY (take_senders);
+    END IF;
+    RETURN QUERY SELECT 'left', met, NULL::bigint, NULL, NULL, NULL, NULL, NULL;
+END
+$$;

@@ -1,0 +1,44 @@
+-- herald.claim_others(moment, ids, actions): what a claim does about due rows that it does not take: 'expire', 'decide' (in
+-- doubt, and the grace is over), 'defer' (a held template or recipient), 'behind'.
+CREATE OR REPLACE FUNCTION herald.claim_others(moment timestamptz, ids bigint[], actions text[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    resend_limit int;
+BEGIN
+    UPDATE public.whatsapp_notifications n SET behind = true
+      FROM unnest(ids, actions) AS t (id, action)
+     WHERE t.action = 'behind' AND n.id = t.id;
+    IF actions <@ '{behind}' THEN
+        RETURN;
+    END IF;
+    resend_limit := herald.setting('resend_limit');
+    UPDATE public.whatsapp_notifications n
+       SET send_status = 'expired', next_at = NULL,
+           error = 'waited longer than it was worth telling' || coalesce(': ' || n.error, '')
+      FROM unnest(ids, actions) AS t (id, action)
+     WHERE t.action = 'expire' AND n.id = t.id;
+    UPDATE public.whatsapp_notifications n
+       SET send_status = CASE WHEN d.resend THEN 'pending' ELSE n.send_status END,
+           next_at = CASE WHEN d.resend THEN n.created_at END,
+           resends = n.resends + d.resend::int,
+           resent_at = CASE WHEN d.resend THEN moment ELSE n.resent_at END,
+           error = CASE WHEN d.resend THEN 'sent again after having been in doubt: ' || n.error
+                        WHEN n.resends >= resend_limit THEN format('in doubt %s times: look at it before retrying it: ', n.resends + 1) || n.error
+                        ELSE n.error END
+      FROM (SELECT t.id, coalesce(r.in_doubt, 'resend') = 'resend' AND w.resends < resend_limit AS resend
+              FROM unnest(ids, actions) AS t (id, action)
+              JOIN public.whatsapp_notifications w ON w.id = t.id
+              LEFT JOIN herald.rules r ON r.name = w.rule
+             WHERE t.action = 'decide') d
+     WHERE n.id = d.id;
+    UPDATE public.whatsapp_notifications n
+       SET next_at = coalesce((SELECT CASE WHEN bool_or(h.until IS NULL) THEN 'infinity' ELSE max(h.until) END FROM herald.holds h
+                                WHERE (h.kind = 'template' AND h.name = n.template
+                                       OR h.kind = 'recipient' AND h.name IN (n.target, n.recipient))
+                                  AND (h.until IS NULL OR h.until > moment)), moment)
+      FROM unnest(ids, actions) AS t (id, action)
+     WHERE t.action = 'defer' AND n.id = t.id;
+END
+$$;

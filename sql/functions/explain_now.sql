@@ -1,0 +1,44 @@
+-- herald.explain_now(notification): what is true of it now, in sentences: its state, and everything that it waits for.
+CREATE OR REPLACE FUNCTION herald.explain_now(n public.whatsapp_notifications) RETURNS SETOF text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    moment timestamptz := clock_timestamp();
+    lane herald.lanes;
+    h herald.holds;
+BEGIN
+    RETURN NEXT CASE n.send_status
+        WHEN 'pending' THEN CASE WHEN n.behind THEN 'it waits for the message to the same recipient that is in flight'
+                                 WHEN n.next_at = 'infinity' THEN 'it waits until what holds it is resumed'
+                                 WHEN n.next_at > moment THEN 'it is due at ' || herald.local_time(n.next_at)
+                                 ELSE 'it is due' END
+        WHEN 'sending' THEN 'its request has left; an answer is awaited until ' || herald.local_time(n.next_at)
+        WHEN 'in_doubt' THEN CASE WHEN n.next_at IS NULL THEN 'it may have been sent; a person must decide: pgherald retry or cancel'
+                                  ELSE 'it may have been sent; its rule''s policy decides at ' || herald.local_time(n.next_at) END
+        WHEN 'sent' THEN 'the gateway has it; no receipt has come yet'
+        ELSE n.send_status || coalesce(': ' || n.error, '') END;
+    IF n.send_status NOT IN ('pending', 'in_doubt') OR n.next_at IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT l.* INTO lane FROM herald.lanes l WHERE l.id = n.lane;
+    FOR h IN SELECT x.* FROM herald.holds x
+              WHERE (x.kind = 'all' OR x.kind = 'rule' AND x.name = n.rule OR x.kind = 'channel' AND x.name = n.channel
+                     OR x.kind = 'sender' AND x.name = lane.sender OR x.kind = 'template' AND x.name = n.template
+                     OR x.kind = 'recipient' AND x.name IN (n.target, n.recipient))
+                AND (x.until IS NULL OR x.until > moment) LOOP
+        RETURN NEXT format('%s is held (%s, by %s): %s%s', h.kind || CASE h.name WHEN '' THEN '' ELSE ' "' || h.name || '"' END,
+                           h.cause, h.who, h.reason, coalesce('; until ' || herald.local_time(h.until), ''));
+    END LOOP;
+    IF NOT EXISTS (SELECT FROM herald.senders s WHERE s.enabled AND s.channel = n.channel AND (lane.sender IS NULL OR s.name = lane.sender)) THEN
+        RETURN NEXT CASE WHEN lane.sender IS NULL THEN format('no sender of channel "%s" is enabled', n.channel)
+                         ELSE format('its sender "%s" does not exist or is not enabled', lane.sender) END;
+    ELSIF NOT EXISTS (SELECT FROM herald.sender_room(moment, 1, ARRAY(SELECT w.sender FROM public.whatsapp_notifications w WHERE w.owner IS NOT NULL)) r
+                       WHERE r.free > 0 AND r.channel = n.channel AND (lane.sender IS NULL OR r.name = lane.sender)) THEN
+        RETURN NEXT 'every sender that could carry it is held, at its limit, or has as many in flight as it may';
+    END IF;
+    IF NOT EXISTS (SELECT FROM herald.listeners l WHERE l.seen_at > moment - interval '2 min') THEN
+        RETURN NEXT 'no daemon has been seen for two minutes: is pgherald running?';
+    END IF;
+END
+$$;

@@ -1,0 +1,39 @@
+-- herald.generate_capture(watch_id): (re)makes the capture functions of a watch: static SQL, owned by herald_capture, which may
+-- add events and no more. What they do, in order:
+--   1. append the changed rows' keys, provided that a daemon attends this database (one that was seen within the hour);
+--   2. where none attends, or the statement changed more than 10,000 rows: one request for a sweep instead;
+--   3. ring, if a daemon sleeps. The look is a statement of its own, after the event is written: a daemon that goes to sleep
+--      relies on it (see src/README.md, "The bell"). A REPEATABLE READ writer may look at an old snapshot, so it always rings.
+-- They meet no unique constraint, wait for no other transaction and evaluate no rule.
+CREATE OR REPLACE FUNCTION herald.generate_capture(watch_id int) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    watched herald.watches;
+    bell text;
+    insert_source text;
+    update_source text;
+    changed_condition text;
+BEGIN
+    SELECT * INTO STRICT watched FROM herald.watches w WHERE w.id = watch_id;
+    bell := format('herald.ring_bell(%L::boolean)', coalesce(watched.may_ring, false));
+    insert_source := format('SELECT n.%I::text AS key FROM new_rows n', watched.key);
+    IF watched.columns IS NULL THEN
+        update_source := insert_source;
+        changed_condition := 'true';
+    ELSE
+        SELECT format('SELECT c.key FROM (SELECT n.%1$I::text AS key, ROW(%2$s)::text FROM new_rows n EXCEPT ALL '
+                      'SELECT o.%1$I::text, ROW(%3$s)::text FROM old_rows o) c',
+                      watched.key, string_agg(format('n.%I', c), ', '), string_agg(format('o.%I', c), ', ')),
+               format('TG_OP = ''INSERT'' OR ROW(%s)::text IS DISTINCT FROM ROW(%s)::text',
+                      string_agg(format('NEW.%I', c), ', '), string_agg(format('OLD.%I', c), ', '))
+          INTO update_source, changed_condition
+          FROM unnest(watched.columns) c;
+    END IF;
+    PERFORM herald.generate_capture_function(format('capture_%s_insert', watch_id), watched.rule, insert_source, bell);
+    PERFORM herald.generate_capture_function(format('capture_%s_update', watch_id), watched.rule, update_source, bell);
+    PERFORM herald.generate_capture_row_function(format('capture_%s_row', watch_id), watched.rule,
+                                                 watched.key, changed_condition, bell);
+END
+$$;

@@ -1,0 +1,59 @@
+-- herald.join(node, incarnation, in_flight, host, pid, version): a daemon has (re)connected and LISTENs: locks its node name for
+-- this session (a second daemon of that name is refused), and settles what it and its predecessors had claimed:
+--   rows that this incarnation holds and does not name in in_flight (attempt ids) were claimed in an answer that got lost: they
+--   go back, with no attempt spent; rows of an earlier incarnation of the node are in doubt at once.
+-- incarnation 0: the daemon has just started; a number is drawn, and all sweeps are due. The outcomes that it still has to
+-- report it reports by herald.turn() before or after; their attempts must be in in_flight.
+CREATE OR REPLACE FUNCTION herald.join(
+    node_name text,
+    known_incarnation bigint,
+    in_flight bigint[],
+    host_name text,
+    process_id int,
+    daemon_version text,
+    OUT incarnation bigint,
+    OUT schema_version int,
+    OUT given_back bigint,
+    OUT in_doubt bigint
+)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '3s'
+AS $$
+DECLARE
+    back bigint[];
+    holder herald.incarnations;
+BEGIN
+    BEGIN
+        PERFORM pg_advisory_lock(hashtext('herald.node'), hashtext(node_name));
+    EXCEPTION WHEN lock_not_available THEN
+        SELECT i.* INTO holder FROM herald.incarnations i WHERE i.node = node_name ORDER BY i.id DESC LIMIT 1;
+        RAISE EXCEPTION 'a daemon of node "%" is running already: pid % on %, since %', node_name, holder.pid, holder.host,
+                herald.local_time(holder.started_at)
+            USING HINT = 'Give each daemon a node name of its own (node in pgherald.conf), or stop that one.', ERRCODE = 'HR002';
+    END;
+    SELECT max(m.version) INTO schema_version FROM herald.migrations m;
+    incarnation := known_incarnation;
+    IF incarnation = 0 THEN
+        INSERT INTO herald.incarnations (node, host, pid, version) VALUES (node_name, host_name, process_id, daemon_version)
+        RETURNING id INTO incarnation;
+        UPDATE herald.rules r SET next_sweep_at = clock_timestamp() WHERE r.every IS NOT NULL;
+    END IF;
+    PERFORM herald.attend(node_name, incarnation, 0);
+
+    PERFORM pg_advisory_xact_lock(hashtext('herald'), hashtext('claim'));
+    WITH given AS (
+        UPDATE public.whatsapp_notifications n
+           SET send_status = 'pending', owner = NULL, attempts = n.attempts - 1, next_at = n.created_at
+         WHERE n.owner = incarnation AND NOT n.attempt_id = ANY (in_flight)
+        RETURNING n.id
+    )
+    SELECT coalesce(array_agg(g.id), '{}') INTO back FROM given g;
+    given_back := cardinality(back);
+    PERFORM herald.release_behind(back);
+    in_doubt := herald.put_in_doubt(ARRAY(
+        SELECT n.id FROM public.whatsapp_notifications n JOIN herald.incarnations i ON i.id = n.owner
+         WHERE n.owner IS NOT NULL AND n.owner <> incarnation AND i.node = node_name FOR NO KEY UPDATE OF n),
+        'its daemon ended while the message was being sent');
+END
+$$;

@@ -1,0 +1,31 @@
+-- herald.next_sweep(rule): when its next sweep is due: the next multiple of "every" since midnight (of its time zone) plus
+-- "offset", so that all nodes agree and a restart does not shift it. NULL where it has no schedule.
+CREATE OR REPLACE FUNCTION herald.next_sweep(rule herald.rules) RETURNS timestamptz
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    zone text := coalesce(rule.timezone, herald.setting('timezone'));
+    local_now timestamp := clock_timestamp() AT TIME ZONE zone;
+    origin timestamp;
+    step interval := rule.every;
+    due timestamp;
+BEGIN
+    IF step IS NULL THEN
+        RETURN NULL;
+    END IF;
+    IF extract(epoch FROM step) <= 86400 THEN
+        origin := date_trunc('day', local_now) + rule."offset";
+        IF origin > local_now THEN
+            origin := origin - interval '1 day';
+        END IF;
+    ELSE
+        origin := timestamp '2024-01-01' + rule."offset";  -- a Monday
+    END IF;
+    due := origin + ceil((extract(epoch FROM local_now - origin) + 0.000001) / extract(epoch FROM step)) * make_interval(secs => extract(epoch FROM step)::double precision);
+    IF extract(epoch FROM step) <= 86400 THEN
+        due := least(due, origin + interval '1 day');
+    END IF;
+    RETURN due AT TIME ZONE zone;
+END
+$$;

@@ -1,0 +1,93 @@
+-- herald.plan(rule, kind, batch): one planner task: makes the notifications that a rule's captured events ask for (kind
+-- 'events', at most batch of them), or those that its whole source asks for (kind 'sweep').
+--
+-- result: 'done', 'busy' (the rule is being planned elsewhere), 'paused', 'failed' (then error says why; the rule tries again
+-- later) or 'flood' (it paused itself). more: further events were left. n_found and so on as in herald.rules; n_set_aside: keys
+-- whose row could not be evaluated.
+-- At most one task a rule at a time, across all nodes: an advisory transaction lock.
+CREATE OR REPLACE FUNCTION herald.plan(
+    rule_name text,
+    kind text,
+    batch int,
+    OUT result text,
+    OUT more boolean,
+    OUT n_found bigint,
+    OUT n_new bigint,
+    OUT n_known bigint,
+    OUT n_suppressed bigint,
+    OUT n_failed bigint,
+    OUT n_set_aside bigint,
+    OUT took interval,
+    OUT error text
+)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    rule herald.rules;
+    started timestamptz := clock_timestamp();
+    done herald.plan_counts := ROW(0, 0, 0, 0, 0, 0);
+    is_paused boolean;
+BEGIN
+    more := false;
+    IF NOT pg_try_advisory_xact_lock(hashtext('herald.plan'), hashtext(rule_name)) THEN
+        result := 'busy';
+        RETURN;
+    END IF;
+    SELECT r.* INTO rule FROM herald.rules r WHERE r.name = rule_name;
+    IF NOT FOUND THEN
+        result := 'done';
+        DELETE FROM herald.events e WHERE e.rule = rule_name;
+        RETURN;
+    END IF;
+    is_paused := EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'rule' AND h.name = rule_name);
+
+    IF is_paused THEN
+        -- Resuming it makes a sweep due, so what is captured meanwhile need not be kept.
+        result := 'paused';
+        DELETE FROM herald.events e WHERE e.rule = rule_name;
+        UPDATE herald.rules r SET next_sweep_at = herald.next_sweep(r) WHERE r.name = rule_name;
+        RETURN;
+    END IF;
+
+    BEGIN
+        IF kind = 'sweep' THEN
+            PERFORM herald.pin_formats();
+            done := herald.plan_sweep(rule);
+        ELSE
+            SELECT * INTO done, more FROM herald.plan_events(rule, batch);
+        END IF;
+        result := 'done';
+    EXCEPTION
+        WHEN SQLSTATE 'HR001' THEN
+            result := 'flood';
+            more := false;
+            error := SQLERRM;
+        WHEN OTHERS THEN
+            result := 'failed';
+            more := false;
+            error := SQLERRM || ' (SQLSTATE ' || SQLSTATE || ')';
+    END;
+
+    n_found := done.found;
+    n_new := done.new;
+    n_known := done.known;
+    n_suppressed := done.suppressed;
+    n_failed := done.failed;
+    n_set_aside := done.set_aside;
+    took := clock_timestamp() - started;
+    IF result = 'flood' THEN
+        PERFORM herald.pause_flood(rule, error);
+    ELSIF result = 'failed' THEN
+        PERFORM herald.plan_failed(rule_name, kind, error);
+    ELSIF kind = 'sweep' THEN
+        UPDATE herald.rules r
+           SET next_sweep_at = herald.next_sweep(r), swept_at = started, found = n_found, new = n_new, known = n_known,
+               suppressed = n_suppressed, failed = n_failed, took = plan.took,
+               error = NULL, error_at = NULL, failures = 0, retry_at = NULL
+         WHERE r.name = rule_name;
+    ELSIF rule.error IS NOT NULL THEN
+        UPDATE herald.rules r SET error = NULL, error_at = NULL, failures = 0, retry_at = NULL WHERE r.name = rule_name;
+    END IF;
+END
+$$;

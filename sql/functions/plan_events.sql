@@ -1,0 +1,31 @@
+-- herald.plan_events(rule, batch): takes up to batch captured events of a rule and plans their keys. A batch that fails is
+-- halved until the bad key stands alone, which is set aside with its error. more: there are further events.
+CREATE OR REPLACE FUNCTION herald.plan_events(rule herald.rules, batch int, OUT done herald.plan_counts, OUT more boolean)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+DECLARE
+    keys text[];
+    taken bigint;
+    asks_sweep boolean;
+BEGIN
+    done := ROW(0, 0, 0, 0, 0, 0);
+    WITH gone AS (
+        DELETE FROM herald.events e
+         WHERE e.ctid = ANY (ARRAY(SELECT f.ctid FROM herald.events f WHERE f.rule = rule.name ORDER BY f.id LIMIT batch))
+        RETURNING e.key
+    )
+    SELECT array_agg(DISTINCT g.key) FILTER (WHERE g.key IS NOT NULL), count(*), coalesce(bool_or(g.key IS NULL), false)
+      INTO keys, taken, asks_sweep FROM gone g;
+    more := taken = batch;
+    IF asks_sweep THEN
+        UPDATE herald.rules r SET next_sweep_at = clock_timestamp() WHERE r.name = rule.name;
+    END IF;
+    IF keys IS NOT NULL THEN
+        PERFORM herald.pin_formats();
+        done := herald.plan_keys(rule, keys);
+    END IF;
+END
+$$;

@@ -1,0 +1,39 @@
+-- herald.resume(kind, name, discard): takes every hold off it, whatever its cause. A rule is swept at once: what is due is sent.
+-- discard, for a rule: what its source holds now is recorded as suppressed, and what of it waits is cancelled; it begins with the
+-- future. Returns a sentence that says what happened.
+CREATE OR REPLACE FUNCTION herald.resume(kind text, name text DEFAULT '', discard boolean DEFAULT false) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    subject text := resume.kind || CASE WHEN coalesce(resume.name, '') = '' THEN '' ELSE format(' "%s"', resume.name) END;
+    lifted text;
+    discarded bigint;
+BEGIN
+    PERFORM herald.check_held(resume.kind, coalesce(resume.name, ''));
+    IF discard AND resume.kind <> 'rule' THEN
+        RAISE EXCEPTION 'only a rule can be resumed with discard' USING HINT = 'Cancel waiting messages with herald.cancel(id).';
+    END IF;
+    WITH gone AS (
+        DELETE FROM herald.holds h WHERE h.kind = resume.kind AND h.name = coalesce(resume.name, '') RETURNING h.cause
+    )
+    SELECT string_agg(g.cause, ', ') INTO lifted FROM gone g;
+    IF discard THEN
+        discarded := herald.discard(resume.name);
+    END IF;
+    IF resume.kind = 'rule' THEN
+        UPDATE herald.rules r SET next_sweep_at = clock_timestamp(), retry_at = NULL WHERE r.name = resume.name;
+        DELETE FROM herald.counts c WHERE c.kind = 'made' AND c.name = resume.name;
+    ELSIF resume.kind IN ('recipient', 'template') THEN
+        UPDATE public.whatsapp_notifications n SET next_at = n.created_at
+          FROM herald.lanes l
+         WHERE n.lane = l.id AND n.next_at > clock_timestamp() AND n.owner IS NULL AND NOT n.behind AND n.send_status = 'pending'
+           AND resume.name IN (n.recipient, n.target, n.template) AND n.next_at = 'infinity';
+    END IF;
+    PERFORM herald.ring_bell();
+    RETURN subject || CASE WHEN lifted IS NULL THEN ' was not held' ELSE format(' is resumed (was held: %s)', lifted) END
+        || CASE WHEN discard THEN format('; %s discarded', discarded)
+                WHEN resume.kind = 'rule' THEN '; what is due is being sent' ELSE '' END;
+END
+$$;

@@ -1,0 +1,58 @@
+-- herald.retry(id): tells it (again), whatever became of it: as a new message, from the kept payload and today's template and
+-- address, with fresh attempts. Refused while it waits or is in flight.
+CREATE OR REPLACE FUNCTION herald.retry(id bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    n public.whatsapp_notifications;
+    rule herald.rules;
+    wanted herald.templates;
+    resolved record;
+    rendered record;
+    known_to_gateway record;
+    problem text;
+BEGIN
+    SELECT w.* INTO n FROM public.whatsapp_notifications w WHERE w.id = retry.id FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no notification %', retry.id USING HINT = 'pgherald list shows what there is.';
+    ELSIF n.send_status IN ('pending', 'sending') THEN
+        RAISE EXCEPTION 'notification % is % already', retry.id, n.send_status
+            USING HINT = 'pgherald show ID tells what it waits for.';
+    END IF;
+    SELECT r.* INTO rule FROM herald.rules r WHERE r.name = n.rule;
+    resolved := herald.resolve(n.recipient, n.channel, rule.default_recipient, herald.setting('default_country'));
+    problem := resolved.problem;
+    IF coalesce(n.template, rule.template) IS NOT NULL AND n.payload IS NOT NULL AND (n.template IS NOT NULL OR n.body IS NULL) THEN
+        SELECT t.* INTO wanted FROM herald.templates t
+         WHERE t.name = coalesce(n.template, rule.template) AND t.locale IN (coalesce(n.locale, rule.locale, ''), '')
+         ORDER BY t.locale = coalesce(n.locale, rule.locale, '') DESC LIMIT 1;
+        IF FOUND THEN
+            rendered := herald.render(wanted, n.payload);
+            known_to_gateway := herald.gateway_template(wanted, n.payload);
+            problem := coalesce(problem, rendered.problem, known_to_gateway.problem);
+            n.template := wanted.name;
+            n.locale := wanted.locale;
+            n.body := rendered.body;
+            n.gateway_template := known_to_gateway.message;
+        ELSE
+            problem := coalesce(problem, format('there is no template "%s"', coalesce(n.template, rule.template)));
+        END IF;
+    ELSIF n.body IS NULL THEN
+        problem := coalesce(problem, 'neither a body nor a payload is kept');
+    END IF;
+    IF problem IS NOT NULL THEN
+        RAISE EXCEPTION 'notification % can''t be sent: %', retry.id, problem USING HINT = 'Mend that, then retry it.';
+    END IF;
+    UPDATE public.whatsapp_notifications w
+       SET send_status = 'pending', attempts = 0, resends = 0, next_at = clock_timestamp(), owner = NULL, behind = false,
+           target = resolved.target, target_kind = resolved.target_kind, template = n.template, locale = n.locale, body = n.body,
+           gateway_template = n.gateway_template, error = NULL, response_code = NULL, response_body = NULL,
+           message_id = NULL, sent_at = NULL, delivered_at = NULL, read_at = NULL,
+           expires_at = clock_timestamp() + coalesce(rule.max_age, '1 day'),
+           lane = herald.make_lane(n.channel, coalesce(resolved.sender, rule.sender), n.rule, coalesce(rule.priority, 0))
+     WHERE w.id = retry.id;
+    PERFORM herald.ring_bell();
+END
+$$;

@@ -1,0 +1,56 @@
+-- herald.send(recipient, body, …): one message, outside all rules: to a name in herald.recipients, a group's id or a number.
+-- Returns its id. In place of body, template and data.
+CREATE OR REPLACE FUNCTION herald.send(
+    recipient text,
+    body text DEFAULT NULL,
+    template text DEFAULT NULL,
+    data jsonb DEFAULT '{}',
+    channel text DEFAULT 'whatsapp',
+    sender text DEFAULT NULL,
+    priority int DEFAULT 0,
+    not_before timestamptz DEFAULT NULL,
+    locale text DEFAULT ''
+) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    resolved record;
+    wanted herald.templates;
+    rendered record;
+    known_to_gateway record;
+    message_id bigint;
+    problem text;
+BEGIN
+    SELECT a.* INTO resolved FROM herald.resolve(send.recipient, send.channel, NULL, herald.setting('default_country')) a;
+    IF resolved.problem IS NOT NULL THEN
+        RAISE EXCEPTION '%', resolved.problem USING HINT = 'A recipient is a name in herald.recipients, a group id, or a number such as +8801712345678.';
+    END IF;
+    IF send.template IS NOT NULL THEN
+        SELECT t.* INTO wanted FROM herald.templates t WHERE t.name = send.template AND t.locale IN (send.locale, '')
+         ORDER BY t.locale = send.locale DESC LIMIT 1;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'there is no template "%"', send.template USING HINT = 'SELECT name, locale FROM herald.templates lists them.';
+        END IF;
+        rendered := herald.render(wanted, send.data);
+        known_to_gateway := herald.gateway_template(wanted, send.data);
+        problem := coalesce(rendered.problem, known_to_gateway.problem);
+        IF problem IS NOT NULL THEN
+            RAISE EXCEPTION '%', problem;
+        END IF;
+    ELSIF coalesce(send.body, '') = '' THEN
+        RAISE EXCEPTION 'nothing to send: the body is empty' USING HINT = 'Give a body, or a template and its data.';
+    END IF;
+    INSERT INTO public.whatsapp_notifications
+           (recipient, target_kind, target, channel, sender, template, locale, body, payload, next_at, expires_at, gateway_template, lane)
+    VALUES (send.recipient, resolved.target_kind, resolved.target, send.channel, coalesce(send.sender, resolved.sender),
+            wanted.name, wanted.locale, CASE WHEN wanted.name IS NULL THEN send.body ELSE rendered.body END, send.data,
+            greatest(clock_timestamp(), send.not_before), greatest(clock_timestamp(), send.not_before) + interval '1 day',
+            CASE WHEN wanted.name IS NOT NULL THEN known_to_gateway.message END,
+            herald.make_lane(send.channel, coalesce(send.sender, resolved.sender), NULL, send.priority))
+    RETURNING id INTO message_id;
+    PERFORM herald.ring_bell();
+    RETURN message_id;
+END
+$$;

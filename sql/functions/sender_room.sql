@@ -1,0 +1,32 @@
+-- herald.sender_room(moment, room, flying): how many messages each sender may take now: enabled, not held, below its
+-- max_in_flight, its limits and its gap. flying: the sender of each message in flight. A blocked sender whose pause is over may
+-- take one, to probe it. opens_at: of a sender that may take none, when that changes by the clock alone.
+CREATE OR REPLACE FUNCTION herald.sender_room(moment timestamptz, room int, flying text[])
+RETURNS TABLE (name text, channel text, priority int, free int, opens_at timestamptz)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT s.name, s.channel, s.priority,
+           CASE WHEN h.until > moment OR g.next_at > moment THEN 0
+                ELSE greatest(0, least(room,
+                     coalesce(s.max_in_flight, room) - f.n,
+                     CASE WHEN h.until IS NOT NULL THEN 1 - f.n END,
+                     CASE WHEN s.gap > '0' THEN 1 END,
+                     l.free)) END::int,
+           nullif(greatest(CASE WHEN h.until > moment THEN h.until END, CASE WHEN g.next_at > moment THEN g.next_at END,
+                           CASE WHEN l.free <= 0 THEN l.opens_at END), NULL)
+      FROM herald.senders s
+      CROSS JOIN LATERAL (SELECT count(*) AS n FROM unnest(flying) u WHERE u = s.name) f
+      LEFT JOIN herald.holds h ON h.kind = 'sender' AND h.name = s.name AND h.cause = 'blocked'
+      LEFT JOIN herald.sender_state g ON g.sender = s.name
+      LEFT JOIN LATERAL herald.limit_room(s, moment) l ON s.limits <> '{}'
+     WHERE s.enabled
+       AND NOT EXISTS (SELECT FROM herald.holds p
+                        WHERE p.cause <> 'blocked'
+                          AND (p.kind = 'sender' AND p.name = s.name OR p.kind = 'channel' AND p.name = s.channel OR p.kind = 'all')
+                          AND (p.until IS NULL OR p.until > moment));
+END
+$$;

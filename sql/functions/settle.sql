@@ -1,0 +1,62 @@
+-- herald.settle(…): records the outcomes of finished attempts; the arrays run in parallel, one element an attempt.
+--
+--   outcomes     'accepted', 'rejected', 'wait', 'in_doubt'
+--   scopes       of a wait: 'message', 'sender', 'template', 'recipient'
+--   waits        of a wait: seconds that the gateway asked for; NULL or -1: the back-off decides
+--   codes        HTTP status; message_ids: the gateway's; bodies: its answer; errors: why, for a person
+--
+-- Yields what a person should hear of: ('held', sender, why), ('opened', sender, NULL), ('rule held' …) as in herald.turn().
+-- An attempt that is no longer the row's own is not dropped: see herald.settle_late().
+CREATE OR REPLACE FUNCTION herald.settle(
+    ids bigint[],
+    attempt_ids bigint[],
+    outcomes text[],
+    scopes text[],
+    waits int[],
+    codes int[],
+    message_ids text[],
+    bodies text[],
+    errors text[]
+) RETURNS TABLE (what text, sender text, reason text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    moment timestamptz := clock_timestamp();
+    recorded bigint;
+    working text[];
+    one record;
+BEGIN
+    WITH accepted AS (
+        UPDATE public.whatsapp_notifications n
+           SET send_status = 'sent', sent_at = moment, next_at = NULL, owner = NULL, response_code = o.code,
+               response_body = o.body, message_id = o.message_id, error = NULL
+          FROM unnest(ids, attempt_ids, outcomes, codes, message_ids, bodies)
+               AS o (id, attempt_id, outcome, code, message_id, body)
+         WHERE o.outcome = 'accepted' AND n.id = o.id AND n.attempt_id = o.attempt_id AND n.owner IS NOT NULL
+        RETURNING n.sender
+    )
+    SELECT count(*), array_agg(DISTINCT a.sender) INTO recorded, working FROM accepted a;
+
+    IF working IS NOT NULL THEN
+        UPDATE herald.sender_state s SET failures = 0 WHERE s.failures > 0 AND s.sender = ANY (working);
+        RETURN QUERY DELETE FROM herald.holds h
+                      WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = ANY (working)
+                     RETURNING 'opened', h.name, h.reason;
+    END IF;
+    IF recorded = cardinality(ids) THEN
+        RETURN;
+    END IF;
+
+    FOR one IN SELECT o.* FROM unnest(ids, attempt_ids, outcomes, scopes, waits, codes, message_ids, bodies, errors)
+                   AS o (id, attempt_id, outcome, scope, wait_sec, code, message_id, body, error) LOOP
+        IF one.outcome = 'accepted' THEN
+            PERFORM herald.settle_late(one.id, one.attempt_id, one.outcome, one.code, one.message_id, one.body, one.error);
+        ELSE
+            RETURN QUERY SELECT s.* FROM herald.settle_other(one.id, one.attempt_id, one.outcome, one.scope, one.wait_sec,
+                                                             one.code, one.body, one.error) s;
+        END IF;
+    END LOOP;
+END
+$$;

@@ -1,0 +1,50 @@
+-- herald.settle_late(…): an outcome for an attempt that the row does not have in flight any more. Never dropped: it settles a row
+-- that is in doubt or waits to be sent again, or the row says that it was doubled.
+CREATE OR REPLACE FUNCTION herald.settle_late(
+    the_id bigint,
+    the_attempt_id bigint,
+    outcome text,
+    code int,
+    gateway_message_id text,
+    reply_body text,
+    why text
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    moment timestamptz := clock_timestamp();
+    n public.whatsapp_notifications;
+BEGIN
+    SELECT w.* INTO n FROM public.whatsapp_notifications w WHERE w.id = the_id FOR NO KEY UPDATE;
+    IF NOT FOUND OR n.attempt_id IS NULL OR n.attempt_id < the_attempt_id
+       OR (n.attempt_id = the_attempt_id AND n.send_status IN ('sent', 'delivered', 'read')) THEN
+        RETURN;  -- another row has taken the id, or it is recorded already
+    END IF;
+    IF outcome = 'accepted' AND n.send_status IN ('in_doubt', 'pending', 'failed', 'cancelled', 'expired') AND n.owner IS NULL
+       AND (n.attempt_id = the_attempt_id OR n.send_status IN ('pending', 'in_doubt')) THEN
+        UPDATE public.whatsapp_notifications w
+           SET send_status = 'sent', sent_at = moment, next_at = NULL, behind = false, response_code = code,
+               response_body = reply_body, message_id = gateway_message_id,
+               error = CASE WHEN n.attempt_id > the_attempt_id THEN 'accepted at an earlier attempt; a later one may have been accepted too' END,
+               doubled_at = CASE WHEN n.attempt_id > the_attempt_id AND n.send_status = 'in_doubt' THEN moment ELSE w.doubled_at END
+         WHERE w.id = the_id;
+    ELSIF outcome = 'accepted' THEN
+        UPDATE public.whatsapp_notifications w
+           SET doubled_at = moment, error = format('sent twice: attempt %s was accepted after attempt %s had begun', the_attempt_id, n.attempt_id)
+         WHERE w.id = the_id;
+    ELSIF outcome = 'rejected' AND n.attempt_id = the_attempt_id AND n.send_status IN ('in_doubt', 'pending') THEN
+        UPDATE public.whatsapp_notifications w
+           SET send_status = 'failed', next_at = NULL, behind = false, response_code = code, response_body = reply_body, error = why
+         WHERE w.id = the_id;
+    ELSIF outcome = 'wait' AND n.attempt_id = the_attempt_id AND n.send_status = 'in_doubt' THEN
+        -- Certainly not taken, as is known now.
+        UPDATE public.whatsapp_notifications w
+           SET send_status = 'pending', next_at = moment + herald.backoff(n.attempts), error = why
+         WHERE w.id = the_id;
+    END IF;
+    INSERT INTO herald.attempts (attempt_id, notification_id, sender, outcome, response_code, response_body, error)
+    VALUES (the_attempt_id, the_id, n.sender, 'late: ' || outcome, code, reply_body, why)
+    ON CONFLICT (attempt_id) DO UPDATE SET outcome = herald.attempts.outcome || ', then ' || EXCLUDED.outcome;
+END
+$$;

@@ -1,0 +1,84 @@
+-- herald.settle_other(…): records one attempt that was not accepted. See herald.settle() for the arguments.
+--
+-- Only a wait of scope message spends the attempt; the others give it back, and hold their scope instead.
+CREATE OR REPLACE FUNCTION herald.settle_other(
+    the_id bigint,
+    the_attempt_id bigint,
+    outcome text,
+    scope text,
+    wait_sec int,
+    code int,
+    reply_body text,
+    why text
+) RETURNS TABLE (what text, sender text, reason text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    moment timestamptz := clock_timestamp();
+    n public.whatsapp_notifications;
+    rule herald.rules;
+    again timestamptz := moment + make_interval(secs => greatest(wait_sec, 0));
+    failures int;
+BEGIN
+    SELECT w.* INTO n FROM public.whatsapp_notifications w WHERE w.id = the_id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN;  -- deleted meanwhile
+    END IF;
+    IF n.attempt_id IS DISTINCT FROM the_attempt_id OR n.owner IS NULL THEN
+        PERFORM herald.settle_late(the_id, the_attempt_id, outcome, code, NULL, reply_body, why);
+        RETURN;
+    END IF;
+    SELECT r.* INTO rule FROM herald.rules r WHERE r.name = n.rule;
+    INSERT INTO herald.attempts (attempt_id, notification_id, sender, outcome, scope, response_code, response_body, error, incarnation)
+    VALUES (the_attempt_id, the_id, n.sender, outcome, CASE outcome WHEN 'wait' THEN scope END, code, reply_body, why, n.owner)
+    ON CONFLICT DO NOTHING;
+
+    n.response_code := code;
+    n.response_body := reply_body;
+    n.error := why;
+    n.owner := NULL;
+    n.next_at := NULL;
+    IF outcome = 'rejected' THEN
+        n.send_status := 'failed';
+    ELSIF outcome = 'in_doubt' THEN
+        n.send_status := 'in_doubt';
+        n.next_at := moment + coalesce(rule.in_doubt_grace, '10 s');
+    ELSIF scope = 'message' AND n.attempts >= coalesce(rule.max_attempts, 3) THEN
+        n.send_status := 'failed';
+        n.error := format('given up after %s attempts: %s', n.attempts, why);
+    ELSIF scope = 'message' THEN
+        n.send_status := 'pending';
+        n.next_at := greatest(again, moment + herald.backoff(n.attempts));
+    ELSE
+        n.send_status := 'pending';
+        n.attempts := n.attempts - 1;
+        n.next_at := CASE scope WHEN 'sender' THEN n.created_at ELSE greatest(again, moment + herald.backoff(1)) END;
+    END IF;
+    UPDATE public.whatsapp_notifications w
+       SET send_status = n.send_status, attempts = n.attempts, next_at = n.next_at, owner = NULL,
+           response_code = n.response_code, response_body = n.response_body, error = n.error
+     WHERE w.id = the_id;
+
+    IF outcome = 'wait' AND scope = 'message' THEN
+        INSERT INTO herald.sender_state AS s (sender, failures) VALUES (n.sender, 1)
+        ON CONFLICT (sender) DO UPDATE SET failures = s.failures + 1
+        RETURNING s.failures INTO failures;
+        IF failures >= herald.setting('failures_in_a_row')::int THEN
+            RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, NULL, format('%s failures in a row, the last: %s', failures, why)) h;
+        END IF;
+    ELSIF outcome = 'wait' AND scope = 'sender' THEN
+        RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, nullif(wait_sec, -1), why) h;
+    ELSIF outcome = 'wait' THEN
+        INSERT INTO herald.holds (kind, name, cause, until, reason, who)
+        VALUES (scope, CASE scope WHEN 'template' THEN n.template ELSE n.target END,
+                CASE scope WHEN 'template' THEN 'template' ELSE 'pair limit' END, n.next_at, why, 'pgherald')
+        ON CONFLICT (kind, name, cause) DO UPDATE SET until = EXCLUDED.until, reason = EXCLUDED.reason;
+    ELSIF outcome = 'rejected' THEN
+        -- A gateway that refuses a message works.
+        RETURN QUERY DELETE FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender
+                     RETURNING 'opened', h.name, h.reason;
+    END IF;
+END
+$$;

@@ -1,0 +1,51 @@
+-- Who may do what. Everything is refused but what stands here.
+
+REVOKE ALL ON SCHEMA herald FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA herald FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES FOR ROLE herald_owner IN SCHEMA herald REVOKE ALL ON FUNCTIONS FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES FOR ROLE herald_owner REVOKE ALL ON FUNCTIONS FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA herald TO herald_rules, herald_capture, herald_daemon, herald_web, herald_operator, herald_reader;
+
+-- The daemon executes its functions, and nothing else.
+GRANT EXECUTE ON FUNCTION
+    herald.join(text, bigint, bigint[], text, int, text),
+    herald.turn(bigint, int, bigint[], bigint[], text[], text[], int[], int[], text[], text[], text[]),
+    herald.plan(text, text, int),
+    herald.plan_failed(text, text, text),
+    herald.attend(text, bigint, int),
+    herald.backstop(text, bigint, int),
+    herald.horizon(),
+    herald.leave(text, bigint, bigint[]),
+    herald.prove_bell(text)
+TO herald_daemon;
+
+-- Capture functions may add events, look who sleeps, ring; and no more.
+GRANT INSERT ON herald.events TO herald_capture;
+GRANT SELECT (asleep_until, attended_until) ON herald.listeners TO herald_capture;
+GRANT EXECUTE ON FUNCTION herald.ring_bell(boolean), herald.capture_as_sweep(text, bigint) TO herald_capture;
+
+-- Readers read; operators also retry, cancel, pause, send.
+GRANT SELECT ON public.whatsapp_notifications TO herald_reader, herald_operator;
+GRANT SELECT ON ALL TABLES IN SCHEMA herald TO herald_reader, herald_operator;
+GRANT EXECUTE ON FUNCTION
+    herald.explain(bigint),
+    herald.show(bigint),
+    herald.list(text, text, text, text, int),
+    herald.check(),
+    herald.sender_accounts(),
+    herald.preview(text, jsonb, text),
+    herald.local_time(timestamptz),
+    herald.setting(text)
+TO herald_reader, herald_operator;
+GRANT EXECUTE ON FUNCTION
+    herald.retry(bigint),
+    herald.retry_all(text, text),
+    herald.cancel(bigint),
+    herald.pause(text, text, text),
+    herald.resume(text, text, boolean),
+    herald.send(text, text, text, jsonb, text, text, int, timestamptz, text),
+    herald.sweep(text),
+    herald.sweep_dry_run(text),
+    herald.ring(text, text)
+TO herald_operator;
