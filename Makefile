@@ -11,8 +11,7 @@ CC := gcc
 endif
 
 # One build directory for each kind of build, so that they never mix.
-KIND := $(if $(findstring clang,$(CC)),clang)$(if $(SANITIZE),$(if $(findstring clang,$(CC)),-)sanitize)
-BUILD ?= build$(addprefix /,$(KIND))
+BUILD ?= build$(if $(findstring clang,$(CC)),/clang)$(if $(SANITIZE),/sanitize)
 
 SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
 TESTS := $(sort $(wildcard tests/unit/test_*.c))
@@ -111,8 +110,8 @@ check-system: all
 	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) $(PYTHON) -m pytest -q -p no:cacheprovider tests/system
 
 check-sanitize:
-	$(Q)$(MAKE) SANITIZE=address,undefined all check-unit
-	$(Q)PGHERALD=$(abspath build/sanitize/pgherald) $(PYTHON) -m pytest -q -p no:cacheprovider -m sanitize tests/system
+	$(Q)$(MAKE) SANITIZE=address,undefined BUILD=$(BUILD)/sanitize all check-unit
+	$(Q)PGHERALD=$(abspath $(BUILD)/sanitize/pgherald) $(PYTHON) -m pytest -q -p no:cacheprovider -m sanitize tests/system
 
 # The whole system tests come last, so that their summary closes the output.
 check:

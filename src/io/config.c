@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/closest.h"
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/text.h"
@@ -61,42 +62,13 @@ static const struct key *key_find(const char *name) {
     return NULL;
 }
 
-static size_t smallest(size_t a, size_t b, size_t c) {
-    size_t ab = a < b ? a : b;
-
-    return ab < c ? ab : c;
-}
-
-/* How many letters have to be added, dropped or changed to turn one word into the other. */
-static size_t edit_distance(const char *a, const char *b) {
-    size_t row[33], a_size = strlen(a), b_size = strlen(b);
-
-    if (a_size >= ELEMENTSOF(row) || b_size >= ELEMENTSOF(row))
-        return SIZE_MAX;
-    for (size_t j = 0; j <= b_size; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a_size; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= b_size; j++) {
-            size_t above = row[j];
-            bool is_same = tolower((unsigned char) a[i - 1]) == tolower((unsigned char) b[j - 1]);
-
-            row[j] = smallest(above + 1, row[j - 1] + 1, diagonal + !is_same);
-            diagonal = above;
-        }
-    }
-    return row[b_size];
-}
-
 /* The remedy for a key that does not exist. */
 static void suggest_key(const char *name, struct buf *reterr) {
     const struct key *best = NULL;
     size_t best_distance = 4; /* further away is no misspelling */
 
     for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
-        size_t distance = edit_distance(name, keys[i].name);
+        size_t distance = closest_distance(name, keys[i].name);
 
         if (distance < best_distance && distance < strlen(keys[i].name) / 2 + 1) {
             best = &keys[i];
