@@ -94,7 +94,7 @@ static int check_message(const struct message *m, struct outcome *ret) {
     if (strpbrk(m->target, ",;"))
         return reject(ret, "the target is a list; a message has one recipient");
     if (m->is_group && !target_is_phone_group(m->target))
-        return reject(ret, "the target is not a group id like 120363041234567890@g.us or 8801712345678-1412345678@g.us");
+        return reject(ret, "the target is not a group id: 120363…@g.us, or a number, - and 10 digits before @g.us");
     if (!m->is_group && !target_is_e164(m->target))
         return reject(ret, "the target is not an E.164 number: + and 7 to 15 digits");
     if (!m->is_group && strlen(m->target + 1) > WPPCONNECT_PHONE_MAX)
