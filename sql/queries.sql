@@ -78,6 +78,10 @@ set local check_function_bodies = off
 -- name: migrate_as_owner
 set local role herald_owner
 
+-- Who holds locks on pgherald's tables and functions, in words; the oldest transaction first.
+-- name: migrate_blockers
+select format('process %s (%s, %s%s) has held a lock on %s since %s', a.pid, a.usename, nullif(a.application_name, '') || ', ', a.state, l.relation::regclass, to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ')) from pg_locks l join pg_stat_activity a using (pid) join pg_class c on c.oid = l.relation join pg_namespace n on n.oid = c.relnamespace where l.granted and l.database = (select oid from pg_database where datname = current_database()) and a.pid <> pg_backend_pid() and (n.nspname = 'herald' or starts_with(c.relname::text, 'whatsapp_notifications')) order by a.xact_start nulls last, l.relation limit 1
+
 -- name: migrate_record
 insert into herald.migrations (version, name, checksum) values ($1::int, $2, $3)
 

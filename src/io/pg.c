@@ -55,18 +55,14 @@ struct pg {
 /* ---- Errors ---- */
 
 static void error_from_result(struct pg_error *e, const PGresult *result, const char *script) {
-    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
-    *e = (struct pg_error) {0};
-    if (sqlstate)
-        (void) snprintf(e->sqlstate, sizeof(e->sqlstate), "%s", sqlstate);
-    pg_error_add(e, primary ? primary : PQresultErrorMessage(result));
+    pg_error_set(e, "%s", primary ? primary : PQresultErrorMessage(result));
+    (void) snprintf(e->sqlstate, sizeof(e->sqlstate), "%s", sqlstate ? sqlstate : "");
     pg_error_add(e, PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL));
     pg_error_add(e, PQresultErrorField(result, PG_DIAG_MESSAGE_HINT));
     pg_error_add_line(e, script, PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION));
-    if (!e->text[0])
-        pg_error_add(e, "the server gave no reason");
 }
 
 /* Notices are not for us, but a server that shuts down says so in one before it closes. */
@@ -460,6 +456,12 @@ const char *pg_column_name(const struct pg_result *r, size_t column) {
     return PQfname(r->rows, (int) column);
 }
 
+enum pg_type pg_column_type(const struct pg_result *r, size_t column) {
+    Oid type = PQftype(r->rows, (int) column); /* the numbers of pg_type.dat never change */
+
+    return type == 16 ? PG_BOOL : type == 20 || type == 21 || type == 23 ? PG_INT : PG_OTHER;
+}
+
 const char *pg_text(const struct pg_result *r, size_t row, size_t column) {
     assert(row < pg_rows(r) && column < pg_columns(r));
     return PQgetisnull(r->rows, (int) row, (int) column) ? NULL : PQgetvalue(r->rows, (int) row, (int) column);
@@ -477,9 +479,7 @@ int64_t pg_int(const struct pg_result *r, size_t row, size_t column, int64_t fal
 }
 
 bool pg_bool(const struct pg_result *r, size_t row, size_t column) {
-    const char *text = pg_text(r, row, column);
-
-    return text && strcmp(text, "t") == 0;
+    return strcmp(pg_text(r, row, column) ?: "f", "t") == 0;
 }
 
 struct pg_result *pg_result_take(const struct pg_result *r) {

@@ -39,6 +39,8 @@ bool pg_bool(const struct pg_result *r, size_t row, size_t column);
 /* Columns, for output to people. */
 size_t pg_columns(const struct pg_result *r);
 const char *pg_column_name(const struct pg_result *r, size_t column);
+enum pg_type { PG_OTHER, PG_INT, PG_BOOL };
+enum pg_type pg_column_type(const struct pg_result *r, size_t column);
 
 struct pg_handler {
     /* Connected: encoding UTF8, session settings pinned. */

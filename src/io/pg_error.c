@@ -53,7 +53,7 @@ void pg_error_set(struct pg_error *e, const char *format, ...) {
     (void) vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     *e = (struct pg_error) {0};
-    pg_error_add(e, text);
+    pg_error_add(e, text[0] ? text : "no reason was given");
 }
 
 void pg_error_add_line(struct pg_error *e, const char *script, const char *position_text) {
