@@ -62,6 +62,7 @@ void exchange_resume(struct exchange *x) {
     stop_sources(x);
     list_remove(x);
     MHD_resume_connection(x->connection);
+    x->lists->is_run_due = true;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {

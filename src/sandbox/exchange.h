@@ -13,6 +13,7 @@ struct exchange;
 struct exchange_lists {
     struct exchange *waiting; /* for a change */
     struct exchange *paused;  /* for their time, or for the client to leave */
+    bool is_run_due;          /* one was resumed: libmicrohttpd only sees to it when it is run */
 };
 
 struct exchange {

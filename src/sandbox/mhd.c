@@ -154,9 +154,10 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 /* Before each wait: until when libmicrohttpd is content to. */
 static int on_prepare(sd_event_source *source, void *userdata) {
     struct mhd *s = userdata;
-    MHD_UNSIGNED_LONG_LONG wait_msec;
-    if (MHD_get_timeout(s->daemon, &wait_msec) != MHD_YES)
+    MHD_UNSIGNED_LONG_LONG wait_msec = 0;
+    if (!s->lists.is_run_due && MHD_get_timeout(s->daemon, &wait_msec) != MHD_YES)
         return sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
+    s->lists.is_run_due = false;
     int r = sd_event_source_set_time(s->timer, clock_monotonic_usec() + wait_msec * USEC_PER_MSEC);
     return r < 0 ? r : sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
 }
