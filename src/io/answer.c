@@ -24,7 +24,7 @@ void answer_clear(struct answer *a) {
         buf_clear(&a->body);
     a->headers_bytes = 0;
     a->retry_after_sec = -1;
-    a->is_too_long = false;
+    a->has_all_headers = a->is_too_long = false;
 }
 
 static bool is_space(char c) {
@@ -51,13 +51,18 @@ static void read_retry_after(struct answer *a, const char *line, size_t end, uin
 }
 
 int answer_add_header(struct answer *a, const char *line, size_t line_bytes, uint64_t now_wall_usec) {
+    if (line_bytes == 0)
+        return 0;
     a->headers_bytes += line_bytes;
     if (a->headers_bytes > ANSWER_HEADERS_BYTES_MAX) {
         a->is_too_long = true;
         return -EMSGSIZE;
     }
-    if (line_bytes > 5 && memcmp(line, "HTTP/", 5) == 0)
+    if (line_bytes > 5 && memcmp(line, "HTTP/", 5) == 0) {
         a->retry_after_sec = -1; /* that of an interim answer does not count */
+        a->has_all_headers = false;
+    } else if (line_bytes <= 2 && is_space(line[0]))
+        a->has_all_headers = true;
     else
         read_retry_after(a, line, line_bytes, now_wall_usec);
     return 0;

@@ -17,6 +17,7 @@ struct answer {
     struct buf body; /* at most REPLY_BODY_BYTES_MAX */
     size_t headers_bytes;
     int64_t retry_after_sec; /* -1 where absent */
+    bool has_all_headers;    /* the empty line after the last status line came */
     bool is_too_long;        /* a bound was passed; what is in body is the beginning */
 };
 

@@ -139,11 +139,11 @@ static void explain_unknown(const struct exchange *e, const struct exchange_resu
         (void) buf_append_string(out, "the answer was too long");
     else if (result->end == EXCHANGE_EXPIRED)
         (void) buf_printf(out, "the request was sent, but no whole answer came within %g s", limit_sec(e));
-    else if (result->end == EXCHANGE_WHOLE)
+    else if (result->end == EXCHANGE_WHOLE && result->status < 200)
         (void) buf_append_string(out, "the request was sent, but the answer had no final status");
     else if (result->end == EXCHANGE_SILENT)
         (void) buf_append_string(out, "the connection ended after the request was sent, without an answer");
-    else if (result->end == EXCHANGE_BROKE_OFF)
+    else if (result->end == EXCHANGE_BROKE_OFF || result->end == EXCHANGE_WHOLE)
         (void) buf_append_string(out, "the answer broke off");
     else
         (void) buf_printf(out, "after the request was sent: %s", result->detail);
@@ -170,7 +170,8 @@ void exchange_describe(const struct exchange *e, const struct exchange_result *r
         .body_size = e->answer.body.size,
         .retry_after_sec = e->answer.retry_after_sec,
     };
-    if (result->end == EXCHANGE_WHOLE && ret->status != 0 && !was_sent_twice(e, result->bytes_sent))
+    /* libcurl takes an answer that is cut within its headers for a whole one. */
+    if (result->end == EXCHANGE_WHOLE && ret->status != 0 && e->answer.has_all_headers && !was_sent_twice(e, result->bytes_sent))
         ret->kind = REPLY_COMPLETE;
     else if (result->end != EXCHANGE_WHOLE && result->bytes_sent == 0)
         ret->kind = REPLY_UNSENT;

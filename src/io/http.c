@@ -11,8 +11,6 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "io/address.h"
-#include "io/answer.h"
 #include "io/exchange.h"
 #include "io/url.h"
 #include "io/watch.h"
@@ -90,7 +88,7 @@ static curl_socket_t on_open_socket(void *userdata, curlsocktype purpose, struct
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (fd < 0)
         return CURL_SOCKET_BAD;
-    if (watch_keep(t->http->watch, fd) < 0) {
+    if (watch_open(t->http->watch, fd) < 0) {
         (void) close(fd);
         return CURL_SOCKET_BAD;
     }

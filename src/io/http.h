@@ -1,9 +1,10 @@
-/* HTTP transfers on an sd-event loop: the only user of libcurl (curl multi).
+/* HTTP transfers on an sd-event loop: the only user of libcurl (curl multi). HTTP/1.1, and HTTP/2 over TLS where offered.
  *
- * What it guarantees: a request is on the wire at most once (libcurl's own re-send of a POST on a kept connection is made
- * impossible, and would be noticed); no redirect is followed, no proxy of the environment used, nothing decompressed; an
- * answer is at most REPLY_BODY_BYTES_MAX; every transfer ends within its time limit. Plain http goes to loopback and private
- * addresses only, judged by the address that was resolved; link-local addresses (cloud metadata) are refused always. */
+ * What it guarantees: a request is on the wire at most once (libcurl's own re-send on a kept connection that broke is stopped
+ * before its first byte, and would be noticed); no redirect is followed, no proxy of the environment used, nothing
+ * decompressed; an answer is at most REPLY_BODY_BYTES_MAX; every transfer ends within its time limit. Plain http goes to
+ * loopback and private addresses only, judged by the address that was resolved; link-local addresses (cloud metadata) are
+ * refused always. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,7 +16,9 @@
 
 struct http;
 
-/* connections_max: connections kept open, all hosts together. */
+/* connections_max: most connections, all hosts together; what finds none free waits for one, within its time limit. HTTP/1.1
+ * needs one for each transfer in flight, and waiting costs more processor time than a connection does. A file named by
+ * $SSL_CERT_FILE holds further certificate authorities. */
 int http_new(sd_event *event, unsigned connections_max, struct http **ret) _must_check_;
 
 /* Drops what is in flight without calling back. NULL is allowed. Never from inside a callback. */
@@ -27,7 +30,8 @@ DEFINE_CLEANUP(struct http *, http_free)
 typedef void (*http_done_fn)(const struct reply *reply, void *userdata);
 
 /* Starts a transfer; the request is copied or taken over as needed, and may be freed when this returns. time_limit_usec: for
- * the whole transfer. On a negative errno nothing was started and done is not called. */
+ * the whole transfer, waiting included; at most a day. -EINVAL: the request is not fit to be sent (URL, method, a control byte
+ * in a header). On a negative errno nothing was started and done is not called. */
 int http_start(struct http *h, const struct request *request, uint64_t time_limit_usec, http_done_fn done, void *userdata)
         _must_check_;
 

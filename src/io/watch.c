@@ -12,6 +12,7 @@ struct entry {
     uint32_t wanted;
     uint32_t registered; /* what the kernel knows; 0: not in the set */
     uint32_t generation; /* tells an event of an earlier descriptor of the same number */
+    bool is_open; /* watch_open() was called */
     bool is_kept;
 };
 
@@ -50,16 +51,20 @@ static int entry_get(struct watch *w, int fd, struct entry **ret) {
 
 static int register_events(struct watch *w, int fd, struct entry *e, uint32_t events) {
     struct epoll_event event = {.events = events};
-    int operation;
+    int r;
 
     if (e->registered == events)
         return 0;
-    operation = events == 0 ? EPOLL_CTL_DEL : e->registered == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
     event.data.u64 = (uint64_t) e->generation << 32 | (uint32_t) fd;
-    if (epoll_ctl(w->epoll_fd, operation, fd, &event) < 0)
-        return -errno;
-    e->registered = events;
-    return 0;
+    r = epoll_ctl(w->epoll_fd, events == 0 ? EPOLL_CTL_DEL : e->registered == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
+    if (r < 0 && errno == ENOENT && events != 0) /* closed, and another was opened under its number */
+        r = epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+    e->registered = r < 0 ? 0 : events;
+    return r < 0 ? -errno : 0;
+}
+
+static void entry_clear(struct entry *e) {
+    *e = (struct entry) {.generation = e->generation + 1};
 }
 
 int watch_set(struct watch *w, int fd, uint32_t events) {
@@ -70,21 +75,29 @@ int watch_set(struct watch *w, int fd, uint32_t events) {
     if (r < 0)
         return r;
     e->wanted = events;
+    if (e->is_open && (events & EPOLLIN))
+        e->is_kept = true;
     if (events == 0 && e->is_kept)
         /* Readiness to write would come at once; to read, only when the peer ends the idle connection. */
         return e->registered == 0 ? 0 : register_events(w, fd, e, EPOLLIN);
-    return register_events(w, fd, e, events);
+    r = register_events(w, fd, e, events);
+    if (events == 0)
+        entry_clear(e);
+    return r;
 }
 
-int watch_keep(struct watch *w, int fd) {
+int watch_open(struct watch *w, int fd) {
     struct entry *e;
+    uint32_t wanted;
     int r;
 
     r = entry_get(w, fd, &e);
     if (r < 0)
         return r;
-    e->is_kept = true;
-    return 0;
+    wanted = e->wanted;
+    entry_clear(e);
+    e->is_open = true;
+    return wanted == 0 ? 0 : watch_set(w, fd, wanted);
 }
 
 void watch_forget(struct watch *w, int fd) {
@@ -93,7 +106,7 @@ void watch_forget(struct watch *w, int fd) {
     if (entry_get(w, fd, &e) < 0)
         return;
     (void) register_events(w, fd, e, 0);
-    *e = (struct entry) {.generation = e->generation + 1};
+    entry_clear(e);
 }
 
 static void hand_out(struct watch *w, const struct epoll_event *event) {

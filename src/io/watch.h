@@ -1,8 +1,8 @@
 /* Many descriptors, one timer and one deferred call on an sd-event loop, made for many short uses.
  *
  * sd-event dispatches one source a pass and asks the kernel again in between, which is dear when hundreds of sockets are ready
- * at once. Here they stand in an epoll set of their own, and one pass hands out all that are ready. A descriptor that is kept
- * stays registered for reading while nothing is wanted of it, so that the next use costs no system call. */
+ * at once. Here they stand in an epoll set of their own, and one pass hands out all that are ready. A socket that is kept stays
+ * registered for reading while nothing is wanted of it, so that the next use costs no system call. */
 #pragma once
 
 #include <stdint.h>
@@ -33,8 +33,9 @@ DEFINE_CLEANUP(struct watch *, watch_free)
 /* What is wanted of the descriptor from now on: EPOLLIN, EPOLLOUT, both, or 0. */
 int watch_set(struct watch *w, int fd, uint32_t events);
 
-/* The descriptor comes back to use after nothing was wanted of it. Its owner promises watch_forget() before closing it. */
-int watch_keep(struct watch *w, int fd) _must_check_;
+/* A socket was opened under this number. From the first time that reading is wanted of it until watch_forget() it is kept. What
+ * is wanted of the number already stays wanted: it may be in use anew before its owner heard that it was closed. */
+int watch_open(struct watch *w, int fd) _must_check_;
 
 /* Must be called before a kept descriptor is closed. */
 void watch_forget(struct watch *w, int fd);
