@@ -38,7 +38,7 @@ select set_config('synchronous_commit', 'off', false)
 -- Command line: connections, migrate, and one statement or two for each verb.
 
 -- name: session
-select set_config('search_path', 'pg_catalog, pg_temp', false), set_config('default_transaction_isolation', 'read committed', false), set_config('lock_timeout', '2s', false), set_config('idle_in_transaction_session_timeout', '30s', false), set_config('statement_timeout', $1, false), set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '3', false), set_config('tcp_keepalives_count', '3', false), set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO, YMD', false), set_config('intervalstyle', 'postgres', false)
+select set_config('search_path', 'pg_catalog, pg_temp', false), set_config('default_transaction_isolation', 'read committed', false), set_config('lock_timeout', '2s', false), set_config('idle_in_transaction_session_timeout', '30s', false), set_config('statement_timeout', $1, false), set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '3', false), set_config('tcp_keepalives_count', '3', false), set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO, YMD', false), set_config('intervalstyle', 'postgres', false), set_config('jit', 'off', false)
 
 -- name: listen
 listen herald
@@ -121,11 +121,14 @@ select herald.sweep($1)
 -- name: cli_sweep_dry_run
 select * from herald.sweep_dry_run($1)
 
+-- name: cli_rules
+select name from herald.rules order by name
+
 -- name: cli_pause
-select herald.pause($1, $2, $3)
+select herald.pause($1, coalesce($2, ''), coalesce($3, 'paused by hand'))
 
 -- name: cli_resume
-select herald.resume($1, $2, $3::boolean)
+select herald.resume($1, coalesce($2, ''), $3::boolean)
 
 -- name: cli_preview
 select herald.preview($1, $2::jsonb)

@@ -5,5 +5,6 @@
 
 enum { CLOSEST_BYTES_MAX = 32 }; /* longer words have no closest one */
 
-/* How many letters have to be added, dropped or changed to turn one word into the other; CLOSEST_BYTES_MAX where one is too long. */
+/* How many letters have to be added, dropped or changed to turn one word into the other; CLOSEST_BYTES_MAX where one is too
+ * long. */
 size_t closest_distance(const char *a, const char *b);

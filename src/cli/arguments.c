@@ -55,10 +55,10 @@ static int unknown_option(const struct verb *verb, const char *written) {
             meant = o->name;
         }
     }
-    if (meant)
-        (void) cli_usage_error(verb, "there is no option %s (did you mean --%s?)", written, meant);
-    else if (strcmp(name, "dsn") == 0 || strcmp(name, "config") == 0)
+    if (strcmp(name, "dsn") == 0 || strcmp(name, "config") == 0)
         (void) cli_usage_error(verb, "--%s stands before the verb", name);
+    else if (meant)
+        (void) cli_usage_error(verb, "there is no option %s (did you mean --%s?)", written, meant);
     else
         (void) cli_usage_error(verb, "there is no option %s", written);
     return -EINVAL;

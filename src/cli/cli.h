@@ -94,11 +94,12 @@ void cli_print_text(FILE *to, const char *text);
 
 /* table.c */
 
-/* Rows as a table with a header, aligned by display width; cut to the width of a terminal. Fields of the column alarm (SIZE_MAX:
- * none) that are not NULL stand out. */
-int cli_print_table(const struct pg_result *rows, size_t alarm);
+/* Rows as a table with a header, aligned by display width. On a terminal that is too narrow, fields are cut off or wrapped.
+ * Fields of the column alarm (SIZE_MAX: none) stand out. */
+enum cli_table_form { CLI_CUT, CLI_WRAP };
+void cli_print_table(const struct pg_result *rows, enum cli_table_form form, size_t alarm);
 
-/* An array of objects, on one line. */
+/* An array of objects, on one line; the exit status. */
 int cli_print_json(const struct pg_result *rows);
 
 /* Whether this stream may have colours: a terminal, and no NO_COLOR. */

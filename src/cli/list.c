@@ -27,7 +27,8 @@ static int run(struct cli *cli, const struct cli_arguments *arguments) {
         return EXIT_NO;
     if (option[JSON])
         return cli_print_json(rows);
-    return cli_print_table(rows, SIZE_MAX);
+    cli_print_table(rows, CLI_CUT, SIZE_MAX);
+    return EXIT_DONE;
 }
 
 const struct verb verb_list = {

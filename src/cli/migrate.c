@@ -26,7 +26,6 @@ static const struct cli_option options[] = {
 /* What can be replaced in place, in the order in which it is applied. */
 static const char *const code_prefixes[] = {"sql/functions/", "sql/views/", "sql/grants.sql"};
 
-/* "Already N" needs nothing done; anything else prints its own lines. */
 struct migrate {
     struct cli *cli;
     bool dry_run;
@@ -36,9 +35,9 @@ struct migrate {
     bool changed;
 };
 
-/* One file, or NULL for all the code, inside its transaction. */
+/* What is applied in one transaction. */
 struct step {
-    const struct embedded_file *file;
+    const struct embedded_file *file; /* a migration; NULL: all the code */
     const char *what;
     const char *checksum;
     const char *failed_in; /* for the error text */
@@ -171,7 +170,7 @@ static int apply_file(struct cli *cli, struct step *step, const struct embedded_
     return r;
 }
 
-static int record(struct cli *cli, enum query query, const char *const *parameters, struct pg_error *reterr) {
+static int run_statement(struct cli *cli, enum query query, const char *const *parameters, struct pg_error *reterr) {
     _cleanup_(pg_result_freep) struct pg_result *result = NULL;
 
     return pg_wait_query(cli->pg, query, parameters, &result, reterr);
@@ -194,21 +193,24 @@ static int migration_body(struct cli *cli, void *userdata, struct pg_error *rete
     const char *parameters[] = {version, step->what, step->checksum};
     int r = apply_file(cli, step, step->file, reterr);
     if (r >= 0)
-        r = record(cli, QUERY_MIGRATE_RECORD, parameters, reterr);
+        r = run_statement(cli, QUERY_MIGRATE_RECORD, parameters, reterr);
     return name_file(step, r, reterr);
 }
 
 static int code_body(struct cli *cli, void *userdata, struct pg_error *reterr) {
     struct step *step = userdata;
     const char *parameters[] = {step->checksum};
-    int r = record(cli, QUERY_MIGRATE_FUNCTIONS_UNCHECKED, NULL, reterr);
+    int r = run_statement(cli, QUERY_MIGRATE_FUNCTIONS_UNCHECKED, NULL, reterr);
 
+    /* What is made here belongs to herald_owner, whoever migrates: functions run with their owner's rights. */
+    if (r >= 0)
+        r = run_statement(cli, QUERY_MIGRATE_AS_OWNER, NULL, reterr);
     for (size_t i = 0; i < ELEMENTSOF(code_prefixes); i++)
         for (const struct embedded_file *f = embedded_next(code_prefixes[i], NULL); f && r >= 0;
              f = embedded_next(code_prefixes[i], f))
             r = apply_file(cli, step, f, reterr);
     if (r >= 0)
-        r = record(cli, QUERY_MIGRATE_RECORD_CODE, parameters, reterr);
+        r = run_statement(cli, QUERY_MIGRATE_RECORD_CODE, parameters, reterr);
     return name_file(step, r, reterr);
 }
 

@@ -14,7 +14,13 @@ static int run(struct cli *cli, const struct cli_arguments *arguments) {
     if (r != EXIT_DONE)
         return r;
     _cleanup_(pg_result_freep) struct pg_result *result = cli_query(cli, QUERY_CLI_PAUSE, parameters, "pause");
-    return result ? cli_print_told(result) : EXIT_NO;
+    if (!result)
+        return EXIT_NO;
+    if (parameters[1])
+        printf("%s \"%s\" is paused; pgherald resume lifts it\n", parameters[0], parameters[1]);
+    else
+        printf("everything is paused; pgherald resume lifts it\n");
+    return EXIT_DONE;
 }
 
 const struct verb verb_pause = {

@@ -24,7 +24,10 @@ static int once(struct cli *cli, bool json, bool clear) {
             status = EXIT_NO;
     if (clear)
         printf("\033[H\033[2J");
-    (void) (json ? cli_print_json(rows) : cli_print_table(rows, ATTENTION));
+    if (json)
+        (void) cli_print_json(rows);
+    else
+        cli_print_table(rows, CLI_WRAP, ATTENTION);
     (void) fflush(stdout);
     return status;
 }

@@ -18,11 +18,18 @@ enum {
     JSON_TEXT_BYTES_MAX = 256 * 1024 * 1024,
 };
 
+struct column {
+    size_t width;
+    bool right;
+    struct buf text;  /* of the row that is being printed */
+    const char *rest; /* what of it is not printed yet */
+};
+
 struct table {
     const struct pg_result *rows;
+    struct column column[COLUMNS_MAX];
     size_t columns;
-    size_t width[COLUMNS_MAX];
-    bool right[COLUMNS_MAX];
+    enum cli_table_form form;
     size_t alarm;
     bool colour;
     size_t owed; /* spaces before the next text: none stand at the end of a line */
@@ -70,49 +77,61 @@ static void cell_text(const char *field, struct buf *out) {
     (void) text_append_printable(out, buf_string(&line), out->max);
 }
 
-static void print_cell(struct table *t, size_t column, const char *text, const char *colour) {
-    size_t width = text_width(text), limit = t->width[column];
-    bool cut = width > limit;
-    const char *p = text;
+/* How much of the text stands on a line of that width: all, as much as fits, or (wrapped) whole words. In bytes. */
+static size_t line_bytes(const char *text, size_t limit, enum cli_table_form form, size_t *ret_width) {
+    const char *end = text, *word = NULL;
+    size_t width = 0, word_width = 0;
 
-    if (t->right[column] && width < limit)
-        t->owed += limit - width;
-    if (!*text) {
-        t->owed += (t->right[column] ? 0 : limit) + GAP;
+    if (form == CLI_CUT && text_width(text) > limit)
+        limit--; /* for the … */
+    while (*end) {
+        const char *next = end;
+        size_t w = next_width(&next);
+
+        if (width + w > limit)
+            break;
+        if (*end == ' ' && end != text) {
+            word = end;
+            word_width = width;
+        }
+        width += w;
+        end = next;
+    }
+    if (form == CLI_WRAP && *end && *end != ' ' && word) {
+        end = word;
+        width = word_width;
+    }
+    *ret_width = width;
+    return (size_t) (end - text);
+}
+
+/* One line of a cell; the rest waits for the next. */
+static void print_cell(struct table *t, struct column *c, const char *colour) {
+    size_t width, bytes = line_bytes(c->rest, c->width, t->form, &width);
+    bool cut = t->form == CLI_CUT && c->rest[bytes];
+
+    if (c->right)
+        t->owed += c->width - width;
+    if (bytes == 0 && !cut) {
+        t->owed += (c->right ? 0 : c->width) + GAP;
         return;
     }
-    printf("%*s", (int) t->owed, "");
-    if (colour)
-        printf("%s", colour);
-    if (cut) {
-        for (width = 0; *p;) {
-            const char *next = p;
-            size_t w = next_width(&next);
-            if (width + w + 1 > limit)
-                break;
-            width += w;
-            p = next;
-        }
-        printf("%.*s…", (int) (p - text), text);
-        width++;
-    } else
-        printf("%s", text);
-    if (colour)
-        printf("\033[0m");
-    t->owed = GAP + (!t->right[column] && width < limit ? limit - width : 0);
+    printf("%*s%s%.*s%s%s", (int) t->owed, "", colour ?: "", (int) bytes, c->rest, cut ? "…" : "", colour ? "\033[0m" : "");
+    t->owed = GAP + (c->right ? 0 : c->width - width - cut);
+    c->rest = cut ? "" : c->rest + bytes + strspn(c->rest + bytes, " ");
 }
 
 static void measure(struct table *t) {
     _cleanup_(buf_done) struct buf cell = BUF_MAX(4 * CELL_BYTES_MAX);
 
     for (size_t c = 0; c < t->columns; c++) {
-        t->width[c] = text_width(pg_column_name(t->rows, c));
-        t->right[c] = pg_column_type(t->rows, c) == PG_INT;
+        t->column[c].width = text_width(pg_column_name(t->rows, c));
+        t->column[c].right = pg_column_type(t->rows, c) == PG_INT;
         for (size_t r = 0; r < pg_rows(t->rows); r++) {
             cell_text(pg_text(t->rows, r, c), &cell);
             size_t width = text_width(buf_string(&cell));
-            if (width > t->width[c])
-                t->width[c] = width;
+            if (width > t->column[c].width)
+                t->column[c].width = width;
         }
     }
 }
@@ -126,50 +145,64 @@ static void fit(struct table *t) {
     for (;;) {
         size_t total = GAP * (t->columns - 1), widest = 0;
         for (size_t c = 0; c < t->columns; c++) {
-            total += t->width[c];
-            if (t->width[c] > t->width[widest])
+            total += t->column[c].width;
+            if (t->column[c].width > t->column[widest].width)
                 widest = c;
         }
-        if (total <= window.ws_col || t->width[widest] <= COLUMN_WIDTH_MIN)
+        if (total <= window.ws_col || t->column[widest].width <= COLUMN_WIDTH_MIN)
             return;
-        size_t excess = total - window.ws_col, most = t->width[widest] - COLUMN_WIDTH_MIN;
-        t->width[widest] -= excess > 64 && most > 64 ? 64 : 1;
+        size_t excess = total - window.ws_col, most = t->column[widest].width - COLUMN_WIDTH_MIN;
+        t->column[widest].width -= excess > 64 && most > 64 ? 64 : 1;
     }
 }
 
-static void print_rows(struct table *t) {
-    _cleanup_(buf_done) struct buf cell = BUF_MAX(4 * CELL_BYTES_MAX);
+/* What the columns hold, on as many lines as it takes. */
+static void print_row(struct table *t, const char *colour, size_t coloured) {
+    bool more = true;
 
     for (size_t c = 0; c < t->columns; c++)
-        print_cell(t, c, pg_column_name(t->rows, c), t->colour ? "\033[1m" : NULL);
-    printf("\n");
-    for (size_t r = 0; r < pg_rows(t->rows); r++) {
+        t->column[c].rest = buf_string(&t->column[c].text);
+    while (more) {
+        more = false;
         t->owed = 0;
         for (size_t c = 0; c < t->columns; c++) {
-            const char *field = pg_text(t->rows, r, c);
-            cell_text(field, &cell);
-            print_cell(t, c, buf_string(&cell), t->colour && c == t->alarm && field ? "\033[33m" : NULL);
+            print_cell(t, &t->column[c], c == coloured || coloured == SIZE_MAX ? colour : NULL);
+            more = more || *t->column[c].rest;
         }
         printf("\n");
     }
 }
 
-int cli_print_table(const struct pg_result *rows, size_t alarm) {
-    struct table t = {.rows = rows, .columns = pg_columns(rows), .alarm = alarm, .colour = cli_has_colour(stdout)};
+static void print_rows(struct table *t) {
+    for (size_t c = 0; c < t->columns; c++)
+        cell_text(pg_column_name(t->rows, c), &t->column[c].text);
+    print_row(t, t->colour ? "\033[1m" : NULL, SIZE_MAX);
+    for (size_t r = 0; r < pg_rows(t->rows); r++) {
+        for (size_t c = 0; c < t->columns; c++)
+            cell_text(pg_text(t->rows, r, c), &t->column[c].text);
+        print_row(t, t->colour && t->alarm < t->columns ? "\033[33m" : NULL, t->alarm);
+    }
+}
+
+void cli_print_table(const struct pg_result *rows, enum cli_table_form form, size_t alarm) {
+    struct table t = {.rows = rows, .columns = pg_columns(rows), .form = form, .alarm = alarm, .colour = cli_has_colour(stdout)};
     /* Of this thread only: nothing else is to depend on the user's locale. */
     locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t) 0);
     locale_t before = utf8 ? uselocale(utf8) : (locale_t) 0;
 
     if (t.columns > COLUMNS_MAX)
         t.columns = COLUMNS_MAX;
+    for (size_t c = 0; c < t.columns; c++)
+        t.column[c].text = BUF_MAX(4 * CELL_BYTES_MAX);
     measure(&t);
     fit(&t);
     print_rows(&t);
+    for (size_t c = 0; c < t.columns; c++)
+        buf_done(&t.column[c].text);
     if (utf8) {
         (void) uselocale(before);
         freelocale(utf8);
     }
-    return 0;
 }
 
 static void write_field(struct json_writer *w, const struct pg_result *rows, size_t row, size_t column) {

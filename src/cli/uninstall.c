@@ -53,9 +53,11 @@ static int run(struct cli *cli, const struct cli_arguments *arguments) {
         return EXIT_NO;
     }
     int r = cli_in_transaction(cli, "uninstall", body, &u);
-    if (r >= 0)
+    if (r >= 0) {
+        printf("removed from database %s:\n", pg_text(state, 0, STATE_DATABASE));
         for (size_t i = 0; i < pg_rows(u.removed); i++)
             cli_print_text(stdout, pg_text(u.removed, i, 0) ?: "");
+    }
     pg_result_free(u.removed);
     return r < 0 ? EXIT_NO : EXIT_DONE;
 }
