@@ -10,10 +10,9 @@
 CREATE OR REPLACE FUNCTION herald.claim(incarnation bigint, room int) RETURNS SETOF herald.turn_row
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET enable_seqscan = off
 SET enable_bitmapscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
@@ -63,29 +62,27 @@ BEGIN
                                   WHERE (h.kind = 'template' AND h.name = m.template
                                          OR h.kind = 'recipient' AND h.name IN (m.target, m.recipient))
                                     AND (h.until IS NULL OR h.until > moment)) THEN 'defer'
-                    WHEN m.target = ANY (busy)
+                    WHEN m.target IN (SELECT unnest(busy))
                          OR row_number() OVER (PARTITION BY m.target, m.send_status ORDER BY m.id) > 1 THEN 'behind'
                     ELSE 'take' END AS action
           FROM met m
-    ), fixed AS (
-        SELECT j.id, j.action, j.lane_sender, j.channel, j.priority, j.next_at,
-               row_number() OVER (PARTITION BY j.action, j.lane_sender ORDER BY j.priority DESC, j.next_at, j.id) AS place,
-               row_number() OVER (PARTITION BY j.action, j.channel, j.lane_sender IS NULL ORDER BY j.priority DESC, j.next_at, j.id) AS free_place
+    ), placed AS MATERIALIZED (
+        -- place: among those that only this sender may carry; or, where any sender may, among those of the channel.
+        SELECT j.id, j.action, j.channel, j.lane_sender,
+               row_number() OVER (PARTITION BY j.action, j.channel, j.lane_sender ORDER BY j.priority DESC, j.next_at, j.id) AS place
           FROM judged j
-    ), slot AS (
-        SELECT s.name, s.channel,
-               row_number() OVER (PARTITION BY s.channel ORDER BY k, s.priority DESC, s.name) AS place
+    ), slot AS MATERIALIZED (
+        -- What the senders have left for those that any may carry, dealt out in turns.
+        SELECT s.name, s.channel, row_number() OVER (PARTITION BY s.channel ORDER BY k, s.priority DESC, s.name) AS place
           FROM sender s
-         CROSS JOIN LATERAL generate_series(
-               1 + (SELECT count(*) FROM fixed f WHERE f.action = 'take' AND f.lane_sender = s.name),
-               (SELECT least(s.free, count(*)) FROM fixed f WHERE f.action = 'take')) k
-         WHERE EXISTS (SELECT FROM fixed f WHERE f.lane_sender IS NULL AND f.action = 'take')
-    ), chosen AS (
-        SELECT f.id, f.action,
-               CASE WHEN f.action <> 'take' THEN NULL
-                    WHEN f.lane_sender IS NULL THEN (SELECT t.name FROM slot t WHERE t.channel = f.channel AND t.place = f.free_place)
-                    WHEN f.place <= (SELECT s.free FROM sender s WHERE s.name = f.lane_sender) THEN f.lane_sender END AS sender
-          FROM fixed f
+          LEFT JOIN (SELECT p.lane_sender, count(*) AS n FROM placed p WHERE p.action = 'take' GROUP BY 1) own ON own.lane_sender = s.name
+         CROSS JOIN LATERAL generate_series(1 + coalesce(own.n, 0), s.free) k
+         WHERE EXISTS (SELECT FROM placed p WHERE p.lane_sender IS NULL AND p.action = 'take')
+    ), chosen AS MATERIALIZED (
+        SELECT p.id, p.action, CASE WHEN p.action = 'take' THEN coalesce(t.name, s.name) END AS sender
+          FROM placed p
+          LEFT JOIN slot t ON p.lane_sender IS NULL AND t.channel = p.channel AND t.place = p.place
+          LEFT JOIN sender s ON s.name = p.lane_sender AND p.place <= s.free
     )
     SELECT count(*),
            array_agg(c.id ORDER BY c.id) FILTER (WHERE c.sender IS NOT NULL),

@@ -27,6 +27,7 @@ DECLARE
     rule herald.rules;
     started timestamptz := clock_timestamp();
     done herald.plan_counts := ROW(0, 0, 0, 0, 0, 0);
+    planned record;
     is_paused boolean;
 BEGIN
     more := false;
@@ -55,7 +56,9 @@ BEGIN
             PERFORM herald.pin_formats();
             done := herald.plan_sweep(rule);
         ELSE
-            SELECT * INTO done, more FROM herald.plan_events(rule, batch);
+            planned := herald.plan_events(rule, batch);
+            done := planned.done;
+            more := planned.more;
         END IF;
         result := 'done';
     EXCEPTION

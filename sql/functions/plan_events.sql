@@ -3,6 +3,7 @@
 CREATE OR REPLACE FUNCTION herald.plan_events(rule herald.rules, batch int, OUT done herald.plan_counts, OUT more boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$

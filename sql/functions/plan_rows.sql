@@ -1,10 +1,18 @@
 -- herald.plan_rows(rule, due_rows): makes the notifications that these rows of the rule's source ask for, where they don't
--- exist yet: deduplicates, resolves the recipient, renders the template. One set-based statement.
+-- exist yet: deduplicates, resolves the recipient, renders the template. One set-based statement; what is usual (a number in
+-- E.164, a template whose fields are all there) is done in line, the rest by herald.resolve() and herald.render(). OFFSET 0
+-- keeps the planner from copying an expression to each place that uses it, and from making a look-up a join.
 --
 -- Raises SQLSTATE HR001 where the rule would exceed its flood_limit within an hour; nothing of the rows is then made.
+-- Statistics of a queue are always wrong: each row is looked up by index, whatever the planner believes.
 CREATE OR REPLACE FUNCTION herald.plan_rows(rule herald.rules, due_rows herald.due[]) RETURNS herald.plan_counts
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -18,48 +26,54 @@ BEGIN
         RETURN counts;
     END IF;
     WITH wanted AS (
-        SELECT DISTINCT ON (d.dedup_key) d.*, coalesce(d.channel, rule.channel) AS to_channel
+        SELECT DISTINCT ON (d.dedup_key) d.*, coalesce(d.channel, rule.channel) AS to_channel,
+               coalesce(d.priority, rule.priority) AS with_priority
           FROM unnest(due_rows) d
-          LEFT JOIN public.whatsapp_notifications n ON n.rule = rule.name AND n.dedup_key = d.dedup_key
-         WHERE n.id IS NULL AND d.dedup_key <> '' AND octet_length(d.dedup_key) <= 512
+         WHERE d.dedup_key <> '' AND octet_length(d.dedup_key) <= 512
+           AND NOT EXISTS (SELECT FROM public.whatsapp_notifications n WHERE n.rule = rule.name AND n.dedup_key = d.dedup_key OFFSET 0)
     ), made AS (
         INSERT INTO public.whatsapp_notifications
                (rule, dedup_key, recipient, target_kind, target, channel, sender, template, locale, body, payload,
                 send_status, next_at, error, created_at, expires_at, gateway_template, lane,
                 meter_number, nocs_name, duration_status, class_id, test_num)
-        SELECT rule.name, w.dedup_key, w.recipient, a.target_kind, a.target, w.to_channel, s.name, t.name, t.locale,
+        SELECT rule.name, w.dedup_key, w.recipient, a.target_kind, a.target, w.to_channel, s.sender, t.name, t.locale,
                b.body, w.data, v.status,
                CASE v.status WHEN 'pending' THEN greatest(w.not_before, moment) END,
                v.problem, moment, least(w.expires_at, greatest(w.not_before, moment) + rule.max_age), g.message,
-               CASE v.status WHEN 'pending' THEN
-                   coalesce(l.id, herald.make_lane(w.to_channel, s.name, rule.name, coalesce(w.priority, rule.priority))) END,
+               CASE v.status WHEN 'pending' THEN coalesce(l.id, herald.make_lane(w.to_channel, s.sender, rule.name, w.with_priority)) END,
                w.data ->> 'meter_number', w.data ->> 'nocs_name', w.data ->> 'duration_status',
                w.data ->> 'class_id', w.data ->> 'test_num'
           FROM wanted w
-         CROSS JOIN LATERAL herald.resolve(w.recipient, w.to_channel, rule.default_recipient, country) a
+          LEFT JOIN herald.recipients p ON p.name = w.recipient AND p.channel = w.to_channel
+         CROSS JOIN LATERAL (SELECT p.name IS NULL AND w.to_channel <> 'email' AND w.recipient ~ '^\+[1-9][0-9]{6,14}$' AS number OFFSET 0) is_plain
+          LEFT JOIN LATERAL (SELECT x.* FROM herald.resolve(w.recipient, w.to_channel, rule.default_recipient, country) x
+                             WHERE is_plain.number IS NOT TRUE OFFSET 0) r ON true
+         CROSS JOIN LATERAL (SELECT CASE WHEN is_plain.number THEN w.recipient ELSE r.target END AS target,
+                                    CASE WHEN is_plain.number THEN 'individual' ELSE r.target_kind END AS target_kind,
+                                    coalesce(w.locale, r.locale, rule.locale) AS locale OFFSET 0) a
+         CROSS JOIN LATERAL (SELECT coalesce(w.sender, r.sender, rule.sender) AS sender OFFSET 0) s
           LEFT JOIN LATERAL (
-               SELECT f AS whole, f.name, f.locale FROM herald.templates f
-                WHERE f.name = coalesce(w.template, rule.template)
-                  AND f.locale IN (coalesce(w.locale, a.locale, rule.locale), rule.locale, '')
-                ORDER BY f.locale = coalesce(w.locale, a.locale, rule.locale) DESC, f.locale = rule.locale DESC
-                LIMIT 1) t ON true
-          LEFT JOIN LATERAL herald.render(t.whole, w.data) r ON w.body IS NULL AND t.name IS NOT NULL
-          LEFT JOIN LATERAL herald.gateway_template(t.whole, w.data) g ON w.body IS NULL AND t.name IS NOT NULL
-         CROSS JOIN LATERAL (SELECT coalesce(w.body, r.body) AS body,
-                                    coalesce(w.sender, a.sender, rule.sender) AS sender) b
-         CROSS JOIN LATERAL (SELECT b.sender AS name) s
+               SELECT f AS whole, f.name, f.locale, f.format, f.fields, f.gateway_name FROM herald.templates f
+                WHERE f.name = coalesce(w.template, rule.template) AND f.locale IN (a.locale, rule.locale, '')
+                ORDER BY f.locale = a.locale DESC, f.locale = rule.locale DESC
+                LIMIT 1) t ON w.body IS NULL
+         CROSS JOIN LATERAL (SELECT ARRAY(SELECT w.data ->> f FROM unnest(t.fields) f) AS field_values OFFSET 0) u
+         CROSS JOIN LATERAL (SELECT coalesce(w.body, CASE WHEN array_position(u.field_values, NULL) IS NULL
+                                                          THEN format(t.format, VARIADIC u.field_values) END) AS body OFFSET 0) b
+          LEFT JOIN LATERAL (SELECT x.* FROM herald.gateway_template(t.whole, w.data) x WHERE t.gateway_name IS NOT NULL OFFSET 0) g ON true
          CROSS JOIN LATERAL (
                SELECT CASE WHEN a.target IS NULL THEN 'suppressed'
                            WHEN b.body IS NULL OR g.problem IS NOT NULL THEN 'failed'
                            ELSE 'pending' END AS status,
-                      coalesce(a.problem, r.problem, g.problem,
-                               CASE WHEN b.body IS NULL THEN
-                                    CASE WHEN coalesce(w.template, rule.template) IS NULL
-                                         THEN 'neither the row nor its rule names a template, and the row has no body'
-                                         ELSE format('there is no template "%s" in locale "%s"', coalesce(w.template, rule.template),
-                                                     coalesce(w.locale, a.locale, rule.locale)) END END) AS problem) v
-          LEFT JOIN herald.lanes l ON l.channel = w.to_channel AND coalesce(l.sender, '') = coalesce(s.name, '')
-               AND coalesce(l.rule, '') = rule.name AND l.priority = coalesce(w.priority, rule.priority)
+                      CASE WHEN a.target IS NULL THEN r.problem
+                           WHEN b.body IS NOT NULL THEN g.problem
+                           WHEN t.name IS NOT NULL THEN (herald.render(t.whole, w.data)).problem
+                           WHEN coalesce(w.template, rule.template) IS NULL
+                           THEN 'neither the row nor its rule names a template, and the row has no body'
+                           ELSE format('there is no template "%s" in locale "%s"', coalesce(w.template, rule.template), a.locale)
+                      END AS problem OFFSET 0) v
+          LEFT JOIN herald.lanes l ON l.channel = w.to_channel AND coalesce(l.sender, '') = coalesce(s.sender, '')
+               AND coalesce(l.rule, '') = rule.name AND l.priority = w.with_priority
         ON CONFLICT (rule, dedup_key) DO NOTHING
         RETURNING send_status
     )

@@ -18,10 +18,11 @@ AS $$
 DECLARE
     resolved record;
     wanted herald.templates;
-    rendered record;
-    known_to_gateway record;
+    text_body text := send.body;
+    gateway_message jsonb;
     message_id bigint;
     problem text;
+    other_problem text;
 BEGIN
     SELECT a.* INTO resolved FROM herald.resolve(send.recipient, send.channel, NULL, herald.setting('default_country')) a;
     IF resolved.problem IS NOT NULL THEN
@@ -33,11 +34,10 @@ BEGIN
         IF NOT FOUND THEN
             RAISE EXCEPTION 'there is no template "%"', send.template USING HINT = 'SELECT name, locale FROM herald.templates lists them.';
         END IF;
-        rendered := herald.render(wanted, send.data);
-        known_to_gateway := herald.gateway_template(wanted, send.data);
-        problem := coalesce(rendered.problem, known_to_gateway.problem);
-        IF problem IS NOT NULL THEN
-            RAISE EXCEPTION '%', problem;
+        SELECT r.body, r.problem INTO text_body, problem FROM herald.render(wanted, send.data) r;
+        SELECT g.message, g.problem INTO gateway_message, other_problem FROM herald.gateway_template(wanted, send.data) g;
+        IF coalesce(problem, other_problem) IS NOT NULL THEN
+            RAISE EXCEPTION '%', coalesce(problem, other_problem);
         END IF;
     ELSIF coalesce(send.body, '') = '' THEN
         RAISE EXCEPTION 'nothing to send: the body is empty' USING HINT = 'Give a body, or a template and its data.';
@@ -45,9 +45,9 @@ BEGIN
     INSERT INTO public.whatsapp_notifications
            (recipient, target_kind, target, channel, sender, template, locale, body, payload, next_at, expires_at, gateway_template, lane)
     VALUES (send.recipient, resolved.target_kind, resolved.target, send.channel, coalesce(send.sender, resolved.sender),
-            wanted.name, wanted.locale, CASE WHEN wanted.name IS NULL THEN send.body ELSE rendered.body END, send.data,
+            wanted.name, wanted.locale, text_body, send.data,
             greatest(clock_timestamp(), send.not_before), greatest(clock_timestamp(), send.not_before) + interval '1 day',
-            CASE WHEN wanted.name IS NOT NULL THEN known_to_gateway.message END,
+            gateway_message,
             herald.make_lane(send.channel, coalesce(send.sender, resolved.sender), NULL, send.priority))
     RETURNING id INTO message_id;
     PERFORM herald.ring_bell();

@@ -12,7 +12,7 @@ BEGIN
     SELECT s.name, s.channel, s.priority,
            CASE WHEN h.until > moment OR g.next_at > moment THEN 0
                 ELSE greatest(0, least(room,
-                     coalesce(s.max_in_flight, room) - f.n,
+                     s.max_in_flight - f.n,
                      CASE WHEN h.until IS NOT NULL THEN 1 - f.n END,
                      CASE WHEN s.gap > '0' THEN 1 END,
                      l.free)) END::int,
@@ -22,7 +22,7 @@ BEGIN
       CROSS JOIN LATERAL (SELECT count(*) AS n FROM unnest(flying) u WHERE u = s.name) f
       LEFT JOIN herald.holds h ON h.kind = 'sender' AND h.name = s.name AND h.cause = 'blocked'
       LEFT JOIN herald.sender_state g ON g.sender = s.name
-      LEFT JOIN LATERAL herald.limit_room(s, moment) l ON s.limits <> '{}'
+      LEFT JOIN LATERAL (SELECT r.* FROM herald.limit_room(s, moment) r WHERE s.limits <> '{}' OFFSET 0) l ON true
      WHERE s.enabled
        AND NOT EXISTS (SELECT FROM herald.holds p
                         WHERE p.cause <> 'blocked'

@@ -3,6 +3,7 @@
 CREATE OR REPLACE FUNCTION herald.tasks() RETURNS SETOF herald.turn_row
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$

@@ -15,6 +15,9 @@ BEGIN
         EXECUTE format('DROP TRIGGER %I ON %s', installed.tgname, installed.tab);
         RETURN NEXT format('trigger %s on %s', installed.tgname, installed.tab);
     END LOOP;
+    SET LOCAL client_min_messages = warning;
+    DROP SCHEMA herald CASCADE;
+    RETURN NEXT 'schema herald';
     IF history THEN
         DROP TABLE public.whatsapp_notifications;
         RETURN NEXT 'table public.whatsapp_notifications';
@@ -23,9 +26,6 @@ BEGIN
         ALTER TABLE public.whatsapp_notifications OWNER TO CURRENT_USER;
         RETURN NEXT 'kept: table public.whatsapp_notifications (--history drops it too)';
     END IF;
-    SET LOCAL client_min_messages = warning;
-    DROP SCHEMA herald CASCADE;
-    RETURN NEXT 'schema herald';
 EXCEPTION WHEN lock_not_available THEN
     RAISE EXCEPTION 'could not lock a watched table within 2 s: another session holds it'
         USING HINT = 'Nothing was changed. Try again when the long transaction on it has ended (see pg_stat_activity).';
