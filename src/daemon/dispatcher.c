@@ -1,0 +1,546 @@
+#include "daemon/dispatcher.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/account.h"
+#include "daemon/bell.h"
+#include "daemon/fleet.h"
+#include "daemon/store.h"
+
+enum {
+    NONCE_BYTES = 40,
+    GATHER_USEC = 2 * 1000,  /* so long an outcome waits for others to be recorded with */
+    EMPTY_PAUSE_USEC = 50 * 1000, /* due rows that could not be claimed: somebody has locked them */
+    COMPLAIN_EVERY_USEC = 60 * 1000 * 1000,
+};
+
+/* What the connection is doing. */
+enum stage { STAGE_AWAY, STAGE_LISTENING, STAGE_JOINING, STAGE_TURNING, STAGE_LEAVING, STAGE_LEFT };
+
+struct dispatcher {
+    sd_event *event;
+    struct dispatcher_options options;
+    struct dispatcher_handler handler;
+    void *userdata;
+    struct pg *pg;
+    struct fleet *fleet;
+    struct accounts accounts;
+    struct store_identity identity;
+    struct bell bell;
+    enum stage stage;
+    sd_event_source *timer;     /* the next thing to do by the clock */
+    sd_event_source *reconnect;
+    struct backoff backoff;
+    uint64_t timer_at;
+    uint64_t due_at;        /* when something is due in the database, UINT64_MAX: nothing */
+    uint64_t held_off_until; /* no turn before: the last one failed, or found rows that it could not claim */
+    uint64_t complained_at;
+    size_t recording;       /* outcomes in the turn under way */
+    size_t record_most;     /* how many go into one turn: fewer after one failed */
+    unsigned failed_turns;  /* in a row */
+    unsigned room;          /* of the turn under way */
+    uint64_t request_limit_usec;
+    bool more_due;
+    bool is_draining;
+    bool was_lost;
+    bool is_bell_silent; /* it was not heard when it was rung to prove it */
+    char nonce[NONCE_BYTES];
+};
+
+static void pump(struct dispatcher *d);
+
+/* ---- What to do next ---- */
+
+/* Outcomes are recorded in company: a turn costs a commit. */
+static bool must_record(const struct dispatcher *d, uint64_t now) {
+    size_t finished = fleet_finished(d->fleet), flying = fleet_in_flight(d->fleet);
+
+    return finished > 0 && (flying == 0 || finished * 3 >= flying || now >= fleet_oldest_finished_usec(d->fleet) + GATHER_USEC);
+}
+
+static bool may_claim(const struct dispatcher *d) {
+    return !d->is_draining && fleet_in_flight(d->fleet) < d->options.max_in_flight;
+}
+
+static bool must_turn(const struct dispatcher *d, uint64_t now) {
+    if (now < d->held_off_until)
+        return false;
+    if (must_record(d, now))
+        return true;
+    if (d->is_draining)
+        return false;
+    return (d->more_due && may_claim(d)) || now >= d->due_at || bell_next(&d->bell, now) == BELL_LOOK;
+}
+
+static void arm(struct dispatcher *d, uint64_t at) {
+    if (at == d->timer_at)
+        return;
+    d->timer_at = at;
+    (void) sd_event_source_set_time(d->timer, at);
+    (void) sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+static void arm_for_next(struct dispatcher *d) {
+    uint64_t at = UINT64_MAX;
+
+    if (!d->is_draining)
+        at = earlier(d->due_at, bell_next_usec(&d->bell));
+    if (fleet_finished(d->fleet) > 0)
+        at = earlier(at, fleet_oldest_finished_usec(d->fleet) + GATHER_USEC);
+    if (at < d->held_off_until)
+        at = d->held_off_until;
+    if (at != UINT64_MAX)
+        arm(d, at);
+}
+
+/* ---- Losing and finding the database ---- */
+
+static void reconnect_later(struct dispatcher *d) {
+    (void) sd_event_source_set_time(d->reconnect, clock_monotonic_usec() + backoff_next_usec(&d->backoff, random_u64()));
+    (void) sd_event_source_set_enabled(d->reconnect, SD_EVENT_ONESHOT);
+}
+
+static void lost(struct dispatcher *d, const char *why) {
+    const struct log_field fields[] = {{"PGHERALD_REASON", why}, {0}};
+
+    if (!d->was_lost)
+        log_event(LOG_EVENT_DATABASE_LOST, LOG_WARNING, fields,
+                  "the database is away; what is in flight goes on, and everything else when it is back");
+    d->was_lost = true;
+    d->stage = STAGE_AWAY;
+    d->recording = 0;
+    d->record_most = SIZE_MAX;
+    reconnect_later(d);
+}
+
+/* For what can't be waited for: breaks the connection off, and begins anew. */
+static void start_over(struct dispatcher *d, const char *why) {
+    pg_disconnect(d->pg);
+    lost(d, why);
+}
+
+static void on_lost(_unused_ struct pg *pg, const struct pg_error *error, void *userdata) {
+    lost(userdata, error->text);
+}
+
+static int on_reconnect(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
+    struct dispatcher *d = userdata;
+
+    if (pg_connect(d->pg) < 0)
+        reconnect_later(d);
+    return 0;
+}
+
+/* SQLSTATEs of a database without our functions. */
+static bool is_unmigrated(const char *sqlstate) {
+    return strcmp(sqlstate, "3F000") == 0 || strcmp(sqlstate, "42883") == 0 || strcmp(sqlstate, "42P01") == 0;
+}
+
+static void unfit(struct dispatcher *d, const char *reason) {
+    d->handler.on_unfit(reason, d->userdata);
+}
+
+static bool check_schema(struct dispatcher *d, int64_t version) {
+    char reason[256];
+
+    if (version == d->options.schema_version)
+        return true;
+    if (version > d->options.schema_version)
+        (void) snprintf(reason, sizeof(reason), "the database has schema %" PRId64 ", and this pgherald knows %" PRId64
+                        ": upgrade pgherald", version, d->options.schema_version);
+    else
+        (void) snprintf(reason, sizeof(reason), "the database has schema %" PRId64 ", and this pgherald needs %" PRId64
+                        ": run pgherald migrate", version, d->options.schema_version);
+    unfit(d, reason);
+    return false;
+}
+
+static void join_failed(struct dispatcher *d, const struct pg_error *error) {
+    if (d->identity.incarnation == 0 && strcmp(error->sqlstate, "HR002") == 0)
+        unfit(d, error->text);
+    else if (is_unmigrated(error->sqlstate))
+        unfit(d, "the database has no schema of pgherald: run pgherald migrate");
+    else if (strcmp(error->sqlstate, "42501") == 0)
+        unfit(d, "this role may not run the daemon: GRANT herald_daemon TO it, in this database");
+    else
+        start_over(d, error->text);
+}
+
+static void on_joined(_unused_ struct pg *pg, const struct pg_result *result, const struct pg_error *error, void *userdata) {
+    struct dispatcher *d = userdata;
+    struct store_joined joined;
+
+    if (error) {
+        join_failed(d, error);
+        return;
+    }
+    store_read_joined(result, &joined);
+    if (!check_schema(d, joined.schema_version))
+        return;
+    if (joined.given_back + joined.in_doubt > 0)
+        log_event(LOG_EVENT_RESCUED, LOG_NOTICE, NULL, "%" PRId64 " messages claimed in a lost answer go back; %" PRId64
+                  " of an earlier daemon of this node are in doubt", joined.given_back, joined.in_doubt);
+    if (d->was_lost)
+        log_event(LOG_EVENT_DATABASE_BACK, LOG_NOTICE, NULL, "the database is back");
+    d->was_lost = false;
+    d->identity.incarnation = joined.incarnation;
+    d->stage = STAGE_TURNING;
+    d->failed_turns = 0;
+    d->held_off_until = 0;
+    d->due_at = UINT64_MAX;
+    backoff_reset(&d->backoff);
+    bell_start(&d->bell, clock_monotonic_usec());
+    d->handler.on_joined(d->userdata);
+    pump(d);
+}
+
+static void on_listening(struct pg *pg, _unused_ const struct pg_result *result, const struct pg_error *error, void *userdata) {
+    struct dispatcher *d = userdata;
+    struct flight **flights;
+    size_t count;
+    int r;
+
+    if (error) {
+        start_over(d, error->text);
+        return;
+    }
+    d->stage = STAGE_JOINING;
+    fleet_all(d->fleet, &flights, &count);
+    r = store_join(pg, &d->identity, flights, count, on_joined, d);
+    if (r < 0)
+        start_over(d, strerror(-r));
+}
+
+static void on_connected(struct pg *pg, void *userdata) {
+    struct dispatcher *d = userdata;
+
+    d->stage = STAGE_LISTENING;
+    if (store_listen(pg, on_listening, d) < 0)
+        start_over(d, "no memory");
+}
+
+static void on_notify(_unused_ struct pg *pg, _unused_ const char *channel, const char *payload, void *userdata) {
+    struct dispatcher *d = userdata;
+
+    if (payload[0] != '\0') {
+        if (d->nonce[0] != '\0' && strcmp(payload, d->nonce) == 0) {
+            d->nonce[0] = '\0';
+            d->handler.on_bell_proved(d->userdata);
+        }
+        return;
+    }
+    bell_rang(&d->bell);
+    pump(d);
+}
+
+/* ---- Turns ---- */
+
+static void log_sender(enum store_row_kind kind, const char *sender, const char *reason) {
+    const struct log_field fields[] = {{"PGHERALD_SENDER", sender}, {"PGHERALD_REASON", reason}, {0}};
+
+    if (kind == STORE_HELD)
+        log_event(LOG_EVENT_SENDER_HELD, LOG_ERR, fields, "this sender fails and is held; it is probed by itself, and nothing is lost");
+    else
+        log_event(LOG_EVENT_SENDER_OPENED, LOG_NOTICE, fields, "this sender works again");
+}
+
+static void claimed(struct dispatcher *d, const struct store_row *row) {
+    struct flight *f;
+    int r = flight_new(row->claim.id, row->claim.attempt_id, row->claim.target, row->claim.is_group, row->claim.body,
+                       row->claim.template_json, accounts_find(&d->accounts, row->sender), &f);
+
+    if (r < 0) {
+        log_error("message %" PRId64 " could not be taken over (%s); it will be in doubt", row->claim.id, strerror(-r));
+        return;
+    }
+    fleet_launch(d->fleet, f, d->request_limit_usec, d->is_draining);
+}
+
+/* Accounts come after the claims that need them. */
+static void read_accounts(struct dispatcher *d, const struct pg_result *result) {
+    struct store_row row;
+
+    for (size_t i = pg_rows(result); i-- > 0;) {
+        store_read_row(result, i, &row);
+        if (row.kind == STORE_SENDER &&
+            accounts_update(&d->accounts, row.sender, row.account.gateway, row.account.base_url, row.account.credential,
+                            row.account.account) < 0)
+            log_error("no memory for sender \"%s\"", row.sender);
+        if (row.kind == STORE_LOOK)
+            d->request_limit_usec = row.look.request_limit_usec;
+    }
+}
+
+static void read_look(struct dispatcher *d, const struct store_row *row, bool found) {
+    uint64_t now = clock_monotonic_usec();
+
+    d->more_due = d->room > 0 && row->look.met >= (int64_t) d->room;
+    if (!d->more_due)
+        d->due_at = row->look.next_usec < 0 ? UINT64_MAX : now + (uint64_t) row->look.next_usec;
+    /* Due, and still not claimed: locked by somebody, or a limit that opens this instant. Not again at once. */
+    if (!d->more_due && row->look.next_usec == 0 && row->look.met == 0)
+        d->due_at = now + EMPTY_PAUSE_USEC;
+    bell_looked(&d->bell, now, row->look.xmin, row->look.sequence, found, row->look.polls || d->is_bell_silent);
+}
+
+static void turn_failed(struct dispatcher *d, const struct pg_error *error) {
+    uint64_t now = clock_monotonic_usec();
+
+    if (now - d->complained_at > COMPLAIN_EVERY_USEC || d->complained_at == 0) {
+        log_error("a turn failed, and is taken again: %s", error->text);
+        d->complained_at = now;
+    }
+    d->failed_turns++;
+    d->record_most = d->recording > 1 ? d->recording / 2 : 1;
+    if (d->recording == 1 && d->failed_turns > 1)
+        fleet_rotate_finished(d->fleet);
+    d->recording = 0;
+    d->held_off_until = now + (d->failed_turns > 8 ? USEC_PER_SEC : 20 * USEC_PER_MSEC);
+    bell_look_failed(&d->bell, now);
+}
+
+static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, const struct pg_error *error, void *userdata) {
+    struct dispatcher *d = userdata;
+    struct store_row row;
+    bool found = false;
+
+    if (error) {
+        turn_failed(d, error);
+        pump(d);
+        return;
+    }
+    found = d->recording > 0;
+    fleet_recorded(d->fleet, d->recording);
+    d->recording = 0;
+    d->failed_turns = 0;
+    d->record_most = d->record_most > SIZE_MAX / 2 ? SIZE_MAX : d->record_most * 2;
+    read_accounts(d, result);
+    for (size_t i = 0; i < pg_rows(result); i++) {
+        store_read_row(result, i, &row);
+        found |= row.kind == STORE_CLAIM || row.kind == STORE_TASK;
+        if (row.kind == STORE_OPENED || row.kind == STORE_HELD)
+            log_sender(row.kind, row.sender, row.reason);
+        else if (row.kind == STORE_CLAIM)
+            claimed(d, &row);
+        else if (row.kind == STORE_TASK)
+            d->handler.on_task(row.task.rule, row.task.is_sweep, row.task.time_limit_usec, d->userdata);
+        else if (row.kind == STORE_LOOK && check_schema(d, row.look.schema_version))
+            read_look(d, &row, found);
+    }
+    pump(d);
+}
+
+static int take_turn(struct dispatcher *d) {
+    struct flight **finished;
+    size_t count;
+
+    fleet_get_finished(d->fleet, &finished, &count);
+    d->recording = count < d->record_most ? count : d->record_most;
+    d->room = may_claim(d) ? d->options.max_in_flight - (unsigned) fleet_in_flight(d->fleet) : 0;
+    d->more_due = false;
+    d->due_at = UINT64_MAX;
+    bell_looks(&d->bell);
+    return store_turn(d->pg, &d->identity, d->room, finished, d->recording, d->failed_turns < 4, on_turned, d);
+}
+
+/* ---- The bell's own statements ---- */
+
+static void on_said(_unused_ struct pg *pg, _unused_ const struct pg_result *result, const struct pg_error *error, void *userdata) {
+    struct dispatcher *d = userdata;
+    uint64_t now = clock_monotonic_usec();
+
+    if (error)
+        start_over(d, error->text);
+    else if (bell_next(&d->bell, now) == BELL_SAY_ASLEEP || bell_next(&d->bell, now) == BELL_SAY_AWAKE)
+        bell_said(&d->bell, now);
+    else
+        bell_renewed(&d->bell, now);
+    pump(d);
+}
+
+static void on_horizon(_unused_ struct pg *pg, const struct pg_result *result, const struct pg_error *error, void *userdata) {
+    struct dispatcher *d = userdata;
+
+    if (error)
+        start_over(d, error->text);
+    else
+        bell_took_horizon(&d->bell, clock_monotonic_usec(), store_read_horizon(result));
+    pump(d);
+}
+
+static int follow_bell(struct dispatcher *d, enum bell_action action) {
+    switch (action) {
+    case BELL_SAY_ASLEEP:
+        return store_attend(d->pg, &d->identity, BELL_ASLEEP_SEC, on_said, d);
+    case BELL_SAY_AWAKE:
+        return store_attend(d->pg, &d->identity, 0, on_said, d);
+    case BELL_TAKE_HORIZON:
+        return store_take_horizon(d->pg, on_horizon, d);
+    case BELL_RENEW:
+        return store_renew(d->pg, &d->identity, bell_is_down(&d->bell) ? BELL_ASLEEP_SEC : 0, on_said, d);
+    default:
+        return 0;
+    }
+}
+
+static void on_left(_unused_ struct pg *pg, _unused_ const struct pg_result *result, const struct pg_error *error, void *userdata) {
+    struct dispatcher *d = userdata;
+
+    if (error)
+        log_warning("leaving was not recorded: %s", error->text);
+    d->stage = STAGE_LEFT;
+    d->handler.on_drained(d->userdata);
+}
+
+/* Everything that flew has landed and is recorded; what was claimed and did not leave goes back. */
+static int leave(struct dispatcher *d) {
+    struct flight **unsent;
+    size_t count;
+
+    d->stage = STAGE_LEAVING;
+    fleet_get_unsent(d->fleet, &unsent, &count);
+    return store_leave(d->pg, &d->identity, unsent, count, on_left, d);
+}
+
+/* One statement at a time: starts the next one, or arms the timer for it. */
+static void pump(struct dispatcher *d) {
+    uint64_t now = clock_monotonic_usec();
+    enum bell_action action;
+    int r = 0;
+
+    if (d->stage != STAGE_TURNING || !pg_is_idle(d->pg))
+        return;
+    action = d->is_draining ? BELL_WAIT : bell_next(&d->bell, now);
+    if (action != BELL_LOOK && action != BELL_WAIT && action != BELL_RENEW)
+        r = follow_bell(d, action);
+    else if (must_turn(d, now))
+        r = take_turn(d);
+    else if (d->is_draining && fleet_in_flight(d->fleet) == 0 && fleet_finished(d->fleet) == 0)
+        r = leave(d);
+    else if (action == BELL_RENEW)
+        r = follow_bell(d, action);
+    else
+        arm_for_next(d);
+    if (r < 0)
+        start_over(d, strerror(-r));
+}
+
+static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
+    struct dispatcher *d = userdata;
+
+    d->timer_at = 0;
+    pump(d);
+    return 0;
+}
+
+/* ---- What flies ---- */
+
+static void on_landed(const struct flight *f, void *userdata) {
+    struct dispatcher *d = userdata;
+
+    /* Its secret may be a new one when it is probed. */
+    if (f->outcome.kind == OUTCOME_WAIT && f->outcome.scope == SCOPE_SENDER && f->account)
+        accounts_doubt(&d->accounts, f->account->name);
+    pump(d);
+}
+
+/* ---- From outside ---- */
+
+void dispatcher_look(struct dispatcher *d) {
+    bell_rang(&d->bell);
+    pump(d);
+}
+
+void dispatcher_expect_nonce(struct dispatcher *d, const char *nonce) {
+    (void) snprintf(d->nonce, sizeof(d->nonce), "%s", nonce);
+}
+
+void dispatcher_trust_bell(struct dispatcher *d, bool trust) {
+    d->is_bell_silent = !trust;
+    dispatcher_look(d);
+}
+
+void dispatcher_reload(struct dispatcher *d, const struct dispatcher_options *options) {
+    d->options = *options;
+    d->accounts.credentials_dir = options->credentials_dir;
+    accounts_clear(&d->accounts);
+    dispatcher_look(d);
+}
+
+void dispatcher_drain(struct dispatcher *d) {
+    d->is_draining = true;
+    if (d->stage == STAGE_AWAY && d->identity.incarnation == 0)
+        d->handler.on_drained(d->userdata); /* it never came to anything */
+    else
+        pump(d);
+}
+
+void dispatcher_get_figures(const struct dispatcher *d, struct dispatcher_figures *ret) {
+    *ret = (struct dispatcher_figures) {.is_connected = d->stage >= STAGE_TURNING,
+                                        .is_asleep = d->bell.state == BELL_ASLEEP,
+                                        .in_flight = (unsigned) fleet_in_flight(d->fleet),
+                                        .unrecorded = (unsigned) fleet_finished(d->fleet),
+                                        .accepted = fleet_accepted(d->fleet)};
+}
+
+int dispatcher_new(sd_event *event, const struct dispatcher_options *options, const struct dispatcher_handler *handler,
+                   void *userdata, struct dispatcher **ret) {
+    static const struct pg_handler pg_handler = {.on_connected = on_connected, .on_lost = on_lost, .on_notify = on_notify};
+    _cleanup_(dispatcher_freep) struct dispatcher *d = calloc(1, sizeof(*d));
+    int r;
+
+    if (!d)
+        return -ENOMEM;
+    d->event = sd_event_ref(event);
+    d->options = *options;
+    d->handler = *handler;
+    d->userdata = userdata;
+    d->identity.node = options->node;
+    d->accounts.credentials_dir = options->credentials_dir;
+    d->record_most = SIZE_MAX;
+    d->request_limit_usec = 30 * USEC_PER_SEC;
+    d->backoff = (struct backoff) {.floor_usec = 50 * USEC_PER_MSEC, .base_usec = 100 * USEC_PER_MSEC, .cap_usec = USEC_PER_SEC};
+    r = pg_new(event, options->conninfo, "dispatcher", &pg_handler, d, &d->pg);
+    if (r >= 0)
+        r = fleet_new(event, options->max_in_flight, on_landed, d, &d->fleet);
+    if (r >= 0)
+        r = sd_event_add_time(event, &d->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC / 2, on_timer, d);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(d->timer, SD_EVENT_OFF);
+    if (r >= 0)
+        r = sd_event_add_time(event, &d->reconnect, CLOCK_MONOTONIC, 0, 10 * USEC_PER_MSEC, on_reconnect, d);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(d->reconnect, SD_EVENT_OFF);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(d);
+    return 0;
+}
+
+int dispatcher_start(struct dispatcher *d) {
+    return pg_connect(d->pg);
+}
+
+struct dispatcher *dispatcher_free(struct dispatcher *d) {
+    if (!d)
+        return NULL;
+    sd_event_source_disable_unref(d->timer);
+    sd_event_source_disable_unref(d->reconnect);
+    fleet_free(d->fleet);
+    accounts_clear(&d->accounts);
+    pg_free(d->pg);
+    sd_event_unref(d->event);
+    free(d);
+    return NULL;
+}

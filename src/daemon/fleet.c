@@ -1,0 +1,242 @@
+#include "daemon/fleet.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "io/http.h"
+
+/* Flights in order; grows by doubling. */
+struct list {
+    struct flight **items;
+    size_t count, allocated;
+};
+
+struct fleet {
+    struct http *http;
+    fleet_landed_fn landed;
+    void *userdata;
+    struct list flying, finished, unsent, all;
+    uint64_t oldest_finished_usec;
+    uint64_t accepted;
+    sd_event_source *landing; /* calls landed for those that ended without leaving */
+};
+
+static void list_add(struct list *l, struct flight *f) {
+    if (l->count == l->allocated) {
+        size_t more = l->allocated > 0 ? l->allocated * 2 : 64;
+        struct flight **items = reallocarray(l->items, more, sizeof(*items));
+
+        /* Losing track of what is in flight is worse than ending: the database rescues what was. */
+        assert(items);
+        l->items = items;
+        l->allocated = more;
+    }
+    l->items[l->count++] = f;
+}
+
+static void take_from_flying(struct fleet *fleet, const struct flight *f) {
+    struct list *l = &fleet->flying;
+    struct flight *last = l->items[--l->count];
+
+    l->items[f->place] = last;
+    last->place = f->place;
+}
+
+static void list_done(struct list *l) {
+    for (size_t i = 0; i < l->count; i++)
+        flight_free(l->items[i]);
+    free(l->items);
+}
+
+static void log_attempt(const struct flight *f) {
+    bool accepted = f->outcome.kind == OUTCOME_ACCEPTED;
+    int level = accepted ? LOG_DEBUG : LOG_INFO;
+    char id[24], attempt[24], status[12], took[24];
+
+    if (level > log_get_level())
+        return;
+    (void) snprintf(id, sizeof(id), "%" PRId64, f->message.id);
+    (void) snprintf(attempt, sizeof(attempt), "%" PRId64, f->message.attempt_id);
+    (void) snprintf(status, sizeof(status), "%d", f->outcome.status);
+    (void) snprintf(took, sizeof(took), "%" PRIu64, clock_monotonic_usec() - f->started_usec);
+    const struct log_field fields[] = {
+        {"PGHERALD_ID", id},
+        {"PGHERALD_ATTEMPT", attempt},
+        {"PGHERALD_SENDER", f->account ? f->account->name : NULL},
+        {"PGHERALD_OUTCOME", outcome_kind_to_string(f->outcome.kind)},
+        {"PGHERALD_SCOPE", f->outcome.kind == OUTCOME_WAIT ? outcome_scope_to_string(f->outcome.scope) : NULL},
+        {"PGHERALD_HTTP_STATUS", f->outcome.status > 0 ? status : NULL},
+        {"PGHERALD_TRANSFER_USEC", took},
+        {"PGHERALD_REASON", accepted ? NULL : f->outcome.reason},
+        {0},
+    };
+    log_event(LOG_EVENT_ATTEMPT, level, fields, "attempt ended");
+}
+
+static void finish(struct fleet *fleet, struct flight *f) {
+    if (fleet->finished.count == 0)
+        fleet->oldest_finished_usec = clock_monotonic_usec();
+    fleet->accepted += f->outcome.kind == OUTCOME_ACCEPTED;
+    list_add(&fleet->finished, f);
+    log_attempt(f);
+}
+
+static void on_reply(const struct reply *reply, void *userdata) {
+    struct flight *f = userdata;
+    struct fleet *fleet = f->fleet;
+
+    gateway_outcome(f->account->gateway, &f->account->sender, &f->message, reply, &f->outcome);
+    flight_keep_reply(f, reply);
+    take_from_flying(fleet, f);
+    finish(fleet, f);
+    fleet->landed(f, fleet->userdata);
+}
+
+/* 1: it flies. 0: its outcome is known already. */
+static int take_off(struct fleet *fleet, struct flight *f, uint64_t time_limit_usec) {
+    struct request request __attribute__((cleanup(request_done)));
+    int r;
+
+    request_init(&request);
+    if (!f->account || f->account->problem[0] != '\0') {
+        outcome_set(&f->outcome, OUTCOME_WAIT, SCOPE_SENDER, WAIT_BY_BACKOFF, 0, "%s",
+                    f->account ? f->account->problem : "its sender was not described");
+        return 0;
+    }
+    r = f->account->gateway->request(&f->account->sender, &f->message, &request, &f->outcome);
+    if (r <= 0)
+        return r;
+    r = http_start(fleet->http, &request, time_limit_usec, on_reply, f);
+    return r < 0 ? r : 1;
+}
+
+void fleet_launch(struct fleet *fleet, struct flight *f, uint64_t time_limit_usec, bool unsent) {
+    int r;
+
+    if (unsent) {
+        list_add(&fleet->unsent, f);
+        return;
+    }
+    f->fleet = fleet;
+    f->place = fleet->flying.count;
+    f->started_usec = clock_monotonic_usec();
+    r = take_off(fleet, f, time_limit_usec);
+    if (r > 0) {
+        list_add(&fleet->flying, f);
+        return;
+    }
+    if (r == -EINVAL)
+        outcome_set(&f->outcome, OUTCOME_WAIT, SCOPE_SENDER, WAIT_BY_BACKOFF, 0, "the request is not fit to be sent: check its base_url and headers");
+    else if (r < 0)
+        outcome_set(&f->outcome, OUTCOME_WAIT, SCOPE_SENDER, WAIT_BY_BACKOFF, 0, "this daemon has no memory left");
+    finish(fleet, f);
+    (void) sd_event_source_set_enabled(fleet->landing, SD_EVENT_ONESHOT);
+}
+
+/* Those that ended on the ground. */
+static int on_landing(_unused_ sd_event_source *source, void *userdata) {
+    struct fleet *fleet = userdata;
+
+    if (fleet->finished.count > 0)
+        fleet->landed(fleet->finished.items[fleet->finished.count - 1], fleet->userdata);
+    return 0;
+}
+
+size_t fleet_in_flight(const struct fleet *fleet) {
+    return fleet->flying.count;
+}
+
+uint64_t fleet_accepted(const struct fleet *fleet) {
+    return fleet->accepted;
+}
+
+size_t fleet_finished(const struct fleet *fleet) {
+    return fleet->finished.count;
+}
+
+uint64_t fleet_oldest_finished_usec(const struct fleet *fleet) {
+    return fleet->oldest_finished_usec;
+}
+
+void fleet_get_finished(const struct fleet *fleet, struct flight ***ret, size_t *ret_count) {
+    *ret = fleet->finished.items;
+    *ret_count = fleet->finished.count;
+}
+
+void fleet_recorded(struct fleet *fleet, size_t count) {
+    struct list *l = &fleet->finished;
+
+    assert(count <= l->count);
+    for (size_t i = 0; i < count; i++)
+        flight_free(l->items[i]);
+    l->count -= count;
+    if (l->count > 0)
+        memmove(l->items, l->items + count, l->count * sizeof(*l->items));
+    fleet->oldest_finished_usec = clock_monotonic_usec();
+}
+
+void fleet_rotate_finished(struct fleet *fleet) {
+    struct list *l = &fleet->finished;
+
+    if (l->count < 2)
+        return;
+    struct flight *first = l->items[0];
+    memmove(l->items, l->items + 1, (l->count - 1) * sizeof(*l->items));
+    l->items[l->count - 1] = first;
+}
+
+void fleet_get_unsent(const struct fleet *fleet, struct flight ***ret, size_t *ret_count) {
+    *ret = fleet->unsent.items;
+    *ret_count = fleet->unsent.count;
+}
+
+static void append(struct list *to, const struct list *from) {
+    for (size_t i = 0; i < from->count; i++)
+        list_add(to, from->items[i]);
+}
+
+void fleet_all(struct fleet *fleet, struct flight ***ret, size_t *ret_count) {
+    fleet->all.count = 0;
+    append(&fleet->all, &fleet->flying);
+    append(&fleet->all, &fleet->finished);
+    append(&fleet->all, &fleet->unsent);
+    *ret = fleet->all.items;
+    *ret_count = fleet->all.count;
+}
+
+int fleet_new(sd_event *event, unsigned connections, fleet_landed_fn landed, void *userdata, struct fleet **ret) {
+    _cleanup_(fleet_freep) struct fleet *fleet = calloc(1, sizeof(*fleet));
+    int r;
+
+    if (!fleet)
+        return -ENOMEM;
+    fleet->landed = landed;
+    fleet->userdata = userdata;
+    r = http_new(event, connections, &fleet->http);
+    if (r >= 0)
+        r = sd_event_add_defer(event, &fleet->landing, on_landing, fleet);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(fleet->landing, SD_EVENT_OFF);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(fleet);
+    return 0;
+}
+
+struct fleet *fleet_free(struct fleet *fleet) {
+    if (!fleet)
+        return NULL;
+    sd_event_source_disable_unref(fleet->landing);
+    http_free(fleet->http);
+    list_done(&fleet->flying);
+    list_done(&fleet->finished);
+    list_done(&fleet->unsent);
+    free(fleet->all.items);
+    free(fleet);
+    return NULL;
+}

@@ -1,0 +1,42 @@
+/* The messages in flight: sends them through their gateways, and keeps their outcomes until they are recorded. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "base/cleanup.h"
+#include "daemon/flight.h"
+
+struct fleet;
+
+/* One has ended; it is in fleet_get_finished(). Called from the loop, never from fleet_launch(). */
+typedef void (*fleet_landed_fn)(const struct flight *f, void *userdata);
+
+int fleet_new(sd_event *event, unsigned connections, fleet_landed_fn landed, void *userdata, struct fleet **ret) _must_check_;
+struct fleet *fleet_free(struct fleet *fleet);
+DEFINE_CLEANUP(struct fleet *, fleet_free)
+
+/* Sends a claimed message; the fleet owns it from here on. unsent: it is not to leave, only to be given back. */
+void fleet_launch(struct fleet *fleet, struct flight *f, uint64_t time_limit_usec, bool unsent);
+
+size_t fleet_in_flight(const struct fleet *fleet);
+uint64_t fleet_accepted(const struct fleet *fleet);
+
+/* Those that have ended and are not recorded, in order; borrowed until the next call that changes them. */
+size_t fleet_finished(const struct fleet *fleet);
+void fleet_get_finished(const struct fleet *fleet, struct flight ***ret, size_t *ret_count);
+uint64_t fleet_oldest_finished_usec(const struct fleet *fleet); /* when the first of them ended, monotonic */
+
+/* The first count of them are recorded: they are forgotten. */
+void fleet_recorded(struct fleet *fleet, size_t count);
+
+/* The first of them can't be recorded: the others go before it. */
+void fleet_rotate_finished(struct fleet *fleet);
+
+/* Those that must be given back. Borrowed. */
+void fleet_get_unsent(const struct fleet *fleet, struct flight ***ret, size_t *ret_count);
+
+/* All of them: in flight, ended, unsent. Borrowed until the next call. */
+void fleet_all(struct fleet *fleet, struct flight ***ret, size_t *ret_count);

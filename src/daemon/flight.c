@@ -1,0 +1,57 @@
+#include "daemon/flight.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/text.h"
+
+struct flight *flight_free(struct flight *f) {
+    if (!f)
+        return NULL;
+    account_unref(f->account);
+    json_free(f->document);
+    free(f->reply);
+    free(f->texts);
+    free(f);
+    return NULL;
+}
+
+int flight_new(int64_t id, int64_t attempt_id, const char *target, bool is_group, const char *body, const char *template_json,
+               struct account *account, struct flight **ret) {
+    size_t target_bytes = strlen(target) + 1, body_bytes = strlen(body) + 1;
+    _cleanup_(flight_freep) struct flight *f = calloc(1, sizeof(*f));
+    const char *why;
+    int r;
+
+    if (!f)
+        return -ENOMEM;
+    f->texts = malloc(target_bytes + body_bytes);
+    if (!f->texts)
+        return -ENOMEM;
+    memcpy(f->texts, target, target_bytes);
+    memcpy(f->texts + target_bytes, body, body_bytes);
+    if (template_json) {
+        r = json_parse(template_json, strlen(template_json), &f->document, &why);
+        if (r < 0)
+            return r;
+    }
+    f->message = (struct message) {.id = id,
+                                   .attempt_id = attempt_id,
+                                   .target = f->texts,
+                                   .is_group = is_group,
+                                   .body = f->texts + target_bytes,
+                                   .template = f->document ? json_root(f->document) : NULL};
+    f->account = account;
+    *ret = TAKE_PTR(f);
+    return 0;
+}
+
+void flight_keep_reply(struct flight *f, const struct reply *reply) {
+    _cleanup_(buf_done) struct buf text = BUF_MAX(FLIGHT_REPLY_BYTES_MAX);
+
+    if (reply->status == 0 || !reply->body)
+        return;
+    if (text_append_utf8(&text, reply->body, reply->body_size, FLIGHT_REPLY_BYTES_MAX) < 0)
+        return;
+    f->reply = buf_take(&text);
+}

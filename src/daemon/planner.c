@@ -1,0 +1,437 @@
+#include "daemon/planner.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/store.h"
+
+enum {
+    CONNECTIONS_MAX = 8,
+    TASKS_MAX = 4096,
+    BATCH = 500,
+    BUSY_PAUSE_USEC = 50 * 1000,        /* after another node had the rule */
+    TIME_LIMIT_SLACK_USEC = 5 * 1000 * 1000, /* beyond the server's own statement_timeout */
+    TIME_LIMIT_MAX_USEC = 2147483 * INT64_C(1000000) / 1000,
+};
+
+struct task {
+    struct task *next;
+    char *rule;
+    bool is_sweep;
+    unsigned batch;
+    uint64_t time_limit_usec;
+    uint64_t not_before; /* monotonic */
+};
+
+/* One connection, and what runs on it. */
+struct lane {
+    struct planner *planner;
+    struct pg *pg;
+    bool is_ready;
+    bool is_free; /* ready, and nothing runs */
+    uint64_t time_limit_usec; /* that the session has */
+    struct task *task;
+    struct backoff backoff;
+    sd_event_source *reconnect;
+};
+
+struct planner {
+    sd_event *event;
+    struct planner_handler handler;
+    void *userdata;
+    struct lane lanes[CONNECTIONS_MAX];
+    unsigned count;
+    bool stopped;
+    struct task *waiting; /* in order of arrival */
+    unsigned tasks;
+    sd_event_source *retry; /* for tasks whose not_before lies ahead */
+};
+
+static struct task *task_free(struct task *t) {
+    if (t) {
+        free(t->rule);
+        free(t);
+    }
+    return NULL;
+}
+
+static void dispatch(struct planner *p);
+
+static unsigned free_lanes(const struct planner *p) {
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < p->count; i++)
+        n += p->lanes[i].is_free;
+    return n;
+}
+
+static bool runs(const struct planner *p, const char *rule) {
+    for (unsigned i = 0; i < p->count; i++)
+        if (p->lanes[i].task && strcmp(p->lanes[i].task->rule, rule) == 0)
+            return true;
+    return false;
+}
+
+static void enqueue(struct planner *p, struct task *t) {
+    struct task **place = &p->waiting;
+
+    while (*place)
+        place = &(*place)->next;
+    t->next = NULL;
+    *place = t;
+}
+
+/* ---- The end of a task ---- */
+
+static void lane_finish(struct lane *l) {
+    l->task = task_free(l->task);
+    l->planner->tasks--;
+    l->is_free = l->is_ready;
+}
+
+/* The same task once more, later: it did not get its turn. */
+static void lane_put_back(struct lane *l, uint64_t pause_usec) {
+    struct task *t = TAKE_PTR(l->task);
+
+    t->not_before = clock_monotonic_usec() + pause_usec;
+    l->is_free = l->is_ready;
+    enqueue(l->planner, t);
+}
+
+static void log_swept(const char *rule, const struct store_planned *d) {
+    const struct log_field fields[] = {{"PGHERALD_RULE", rule}, {0}};
+
+    log_event(LOG_EVENT_SWEPT, LOG_INFO, fields,
+              "swept: %lld found, %lld new, %lld known, %lld suppressed, %lld failed, took %s", (long long) d->found,
+              (long long) d->fresh, (long long) d->known, (long long) d->suppressed, (long long) d->failed, d->took);
+}
+
+static void log_failed(const char *rule, const char *why) {
+    const struct log_field fields[] = {{"PGHERALD_RULE", rule}, {"PGHERALD_REASON", why}, {0}};
+
+    log_event(LOG_EVENT_RULE_FAILED, LOG_ERR, fields, "this rule can't be planned, and is tried again; the others go on");
+}
+
+static void log_outcome(const struct task *t, const struct store_planned *d) {
+    const struct log_field fields[] = {{"PGHERALD_RULE", t->rule}, {"PGHERALD_REASON", d->error}, {0}};
+
+    if (strcmp(d->result, "failed") == 0)
+        log_failed(t->rule, d->error);
+    else if (strcmp(d->result, "flood") == 0)
+        log_event(LOG_EVENT_RULE_PAUSED, LOG_WARNING, fields,
+                  "this rule paused itself; look with `pgherald sweep RULE --dry-run`, then resume it");
+    else if (t->is_sweep && strcmp(d->result, "done") == 0)
+        log_swept(t->rule, d);
+    if (d->set_aside > 0)
+        log_event(LOG_EVENT_RULE_FAILED, LOG_WARNING, fields,
+                  "%lld keys of this rule could not be evaluated and are set aside: see herald.set_aside", (long long) d->set_aside);
+}
+
+static void on_failure_noted(_unused_ struct pg *pg, _unused_ const struct pg_result *result, const struct pg_error *error,
+                             void *userdata) {
+    struct lane *l = userdata;
+
+    if (error)
+        log_error("a rule's failure could not be recorded: %s", error->text);
+    lane_finish(l);
+    dispatch(l->planner);
+    l->planner->handler.on_planned(l->planner->userdata);
+}
+
+/* The function itself failed: cancelled by its time limit, or by the server's state. */
+static void plan_broke(struct lane *l, const struct pg_error *error) {
+    struct task *t = l->task;
+
+    log_failed(t->rule, error->text);
+    if (strcmp(error->sqlstate, "57014") == 0 && !t->is_sweep && t->batch > 1) {
+        t->batch /= 2;
+        lane_put_back(l, BUSY_PAUSE_USEC);
+        return;
+    }
+    if (store_plan_failed(l->pg, t->rule, t->is_sweep, error->text, on_failure_noted, l) < 0) {
+        lane_put_back(l, USEC_PER_SEC);
+        return;
+    }
+}
+
+static void on_planned(_unused_ struct pg *pg, const struct pg_result *result, const struct pg_error *error, void *userdata) {
+    struct lane *l = userdata;
+    struct planner *p = l->planner;
+    struct store_planned done;
+
+    if (error) {
+        plan_broke(l, error);
+        dispatch(p);
+        return;
+    }
+    store_read_planned(result, &done);
+    log_outcome(l->task, &done);
+    if (strcmp(done.result, "busy") == 0)
+        lane_put_back(l, BUSY_PAUSE_USEC);
+    else if (done.more)
+        lane_put_back(l, 0);
+    else
+        lane_finish(l);
+    dispatch(p);
+    p->handler.on_planned(p->userdata);
+}
+
+/* ---- The beginning of a task ---- */
+
+static int run_plan(struct lane *l) {
+    const struct task *t = l->task;
+
+    return store_plan(l->pg, t->rule, t->is_sweep, t->batch, t->time_limit_usec + TIME_LIMIT_SLACK_USEC, on_planned, l);
+}
+
+static void on_limit_set(_unused_ struct pg *pg, _unused_ const struct pg_result *result, const struct pg_error *error,
+                         void *userdata) {
+    struct lane *l = userdata;
+
+    if (!error)
+        l->time_limit_usec = l->task->time_limit_usec;
+    if (error || run_plan(l) < 0)
+        lane_put_back(l, USEC_PER_SEC);
+}
+
+static void lane_begin(struct lane *l, struct task *t) {
+    int r;
+
+    l->is_free = false;
+    l->task = t;
+    if (l->time_limit_usec == t->time_limit_usec)
+        r = run_plan(l);
+    else
+        r = store_set_time_limit(l->pg, t->time_limit_usec, on_limit_set, l);
+    if (r < 0)
+        lane_put_back(l, USEC_PER_SEC);
+}
+
+/* The next task that may begin now; NULL where there is none. Events before sweeps. *ret_wait: when one that must wait may. */
+static struct task *take_task(struct planner *p, uint64_t now, uint64_t *ret_wait) {
+    bool may_sweep = free_lanes(p) > 1 || p->count == 1;
+
+    *ret_wait = UINT64_MAX;
+    for (int sweeps = 0; sweeps <= may_sweep; sweeps++)
+        for (struct task **place = &p->waiting; *place; place = &(*place)->next) {
+            struct task *t = *place;
+
+            if (t->is_sweep != sweeps || runs(p, t->rule))
+                continue;
+            if (t->not_before > now) {
+                *ret_wait = t->not_before < *ret_wait ? t->not_before : *ret_wait;
+                continue;
+            }
+            *place = t->next;
+            return t;
+        }
+    return NULL;
+}
+
+static void dispatch(struct planner *p) {
+    uint64_t wait;
+
+    if (p->stopped)
+        return;
+    for (unsigned i = 0; i < p->count; i++) {
+        struct lane *l = &p->lanes[i];
+
+        if (!l->is_free)
+            continue;
+        struct task *t = take_task(p, clock_monotonic_usec(), &wait);
+        if (!t) {
+            if (wait != UINT64_MAX) {
+                (void) sd_event_source_set_time(p->retry, wait);
+                (void) sd_event_source_set_enabled(p->retry, SD_EVENT_ONESHOT);
+            }
+            return;
+        }
+        lane_begin(l, t);
+    }
+}
+
+static int on_retry(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
+    dispatch(userdata);
+    return 0;
+}
+
+int planner_submit(struct planner *p, const char *rule, bool is_sweep, uint64_t time_limit_usec) {
+    struct task *t;
+
+    if (p->stopped || p->tasks >= TASKS_MAX)
+        return 0;
+    for (t = p->waiting; t; t = t->next)
+        if (t->is_sweep == is_sweep && strcmp(t->rule, rule) == 0)
+            return 0;
+    for (unsigned i = 0; i < p->count; i++)
+        if (p->lanes[i].task && p->lanes[i].task->is_sweep == is_sweep && strcmp(p->lanes[i].task->rule, rule) == 0)
+            return 0;
+    t = calloc(1, sizeof(*t));
+    if (!t)
+        return -ENOMEM;
+    t->rule = strdup(rule);
+    if (!t->rule) {
+        free(t);
+        return -ENOMEM;
+    }
+    t->is_sweep = is_sweep;
+    t->batch = BATCH;
+    t->time_limit_usec = time_limit_usec < TIME_LIMIT_MAX_USEC ? time_limit_usec : TIME_LIMIT_MAX_USEC;
+    p->tasks++;
+    enqueue(p, t);
+    dispatch(p);
+    return 0;
+}
+
+bool planner_is_busy(const struct planner *p) {
+    return p->tasks > 0;
+}
+
+static void on_bell_rung(_unused_ struct pg *pg, _unused_ const struct pg_result *result, const struct pg_error *error,
+                         void *userdata) {
+    struct lane *l = userdata;
+
+    if (error)
+        log_error("the bell could not be rung to prove it: %s", error->text);
+    l->is_free = true;
+    dispatch(l->planner);
+}
+
+int planner_prove_bell(struct planner *p, const char *nonce) {
+    for (unsigned i = 0; i < p->count; i++) {
+        struct lane *l = &p->lanes[i];
+
+        if (!l->is_free)
+            continue;
+        int r = store_prove_bell(l->pg, nonce, on_bell_rung, l);
+        if (r >= 0)
+            l->is_free = false;
+        return r;
+    }
+    return -EAGAIN;
+}
+
+/* ---- Connections ---- */
+
+static void on_session_ready(_unused_ struct pg *pg, _unused_ const struct pg_result *result, _unused_ const struct pg_error *error,
+                             void *userdata) {
+    struct lane *l = userdata;
+    struct planner *p = l->planner;
+
+    backoff_reset(&l->backoff);
+    l->is_ready = l->is_free = true;
+    l->time_limit_usec = 0;
+    p->handler.on_usable(p->userdata);
+    dispatch(p);
+}
+
+static void lane_reconnect_later(struct lane *l) {
+    (void) sd_event_source_set_time(l->reconnect, clock_monotonic_usec() + backoff_next_usec(&l->backoff, random_u64()));
+    (void) sd_event_source_set_enabled(l->reconnect, SD_EVENT_ONESHOT);
+}
+
+static void on_connected(struct pg *pg, void *userdata) {
+    if (store_commit_asynchronously(pg, on_session_ready, userdata) < 0) {
+        pg_disconnect(pg);
+        lane_reconnect_later(userdata);
+    }
+}
+
+/* The dispatcher's connection tells the world that the database is away; here it is only noted. */
+static void on_lost(_unused_ struct pg *pg, const struct pg_error *error, void *userdata) {
+    struct lane *l = userdata;
+
+    log_debug("a planner connection is lost: %s", error->text);
+    l->is_ready = l->is_free = false;
+    if (l->task)
+        lane_put_back(l, 0);
+    if (!l->planner->stopped)
+        lane_reconnect_later(l);
+}
+
+static int on_reconnect(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
+    struct lane *l = userdata;
+
+    if (pg_connect(l->pg) < 0)
+        lane_reconnect_later(l);
+    return 0;
+}
+
+static int lane_init(struct lane *l, struct planner *p, const char *conninfo) {
+    static const struct pg_handler handler = {.on_connected = on_connected, .on_lost = on_lost};
+    int r;
+
+    l->planner = p;
+    l->backoff = (struct backoff) {.floor_usec = 50 * USEC_PER_MSEC, .base_usec = 100 * USEC_PER_MSEC, .cap_usec = USEC_PER_SEC};
+    r = pg_new(p->event, conninfo, "planner", &handler, l, &l->pg);
+    if (r < 0)
+        return r;
+    r = sd_event_add_time(p->event, &l->reconnect, CLOCK_MONOTONIC, 0, 10 * USEC_PER_MSEC, on_reconnect, l);
+    if (r < 0)
+        return r;
+    return sd_event_source_set_enabled(l->reconnect, SD_EVENT_OFF);
+}
+
+int planner_new(sd_event *event, const char *conninfo, unsigned connections, const struct planner_handler *handler,
+                void *userdata, struct planner **ret) {
+    _cleanup_(planner_freep) struct planner *p = calloc(1, sizeof(*p));
+    int r;
+
+    if (!p)
+        return -ENOMEM;
+    p->event = sd_event_ref(event);
+    p->handler = *handler;
+    p->userdata = userdata;
+    p->count = connections < CONNECTIONS_MAX ? connections : CONNECTIONS_MAX;
+    for (unsigned i = 0; i < p->count; i++) {
+        r = lane_init(&p->lanes[i], p, conninfo);
+        if (r < 0)
+            return r;
+    }
+    r = sd_event_add_time(event, &p->retry, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_retry, p);
+    if (r < 0)
+        return r;
+    (void) sd_event_source_set_enabled(p->retry, SD_EVENT_OFF);
+    *ret = TAKE_PTR(p);
+    return 0;
+}
+
+int planner_start(struct planner *p) {
+    for (unsigned i = 0; i < p->count; i++) {
+        int r = pg_connect(p->lanes[i].pg);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+void planner_stop(struct planner *p) {
+    p->stopped = true;
+    for (unsigned i = 0; i < p->count; i++)
+        (void) sd_event_source_set_enabled(p->lanes[i].reconnect, SD_EVENT_OFF);
+}
+
+struct planner *planner_free(struct planner *p) {
+    if (!p)
+        return NULL;
+    for (unsigned i = 0; i < p->count; i++) {
+        sd_event_source_disable_unref(p->lanes[i].reconnect);
+        pg_free(p->lanes[i].pg);
+        task_free(p->lanes[i].task);
+    }
+    while (p->waiting) {
+        struct task *t = p->waiting;
+
+        p->waiting = t->next;
+        task_free(t);
+    }
+    sd_event_source_disable_unref(p->retry);
+    sd_event_unref(p->event);
+    free(p);
+    return NULL;
+}

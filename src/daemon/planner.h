@@ -1,0 +1,39 @@
+/* The planner: a small pool of connections on which rules are evaluated, apart from deliveries. One task is one rule's captured
+ * events or one rule's sweep, at most one task a rule at a time; a sweep never takes the last free connection. Events of rules
+ * come before sweeps. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "base/cleanup.h"
+
+struct planner;
+
+struct planner_handler {
+    /* A task ended: something may be due, or further tasks. */
+    void (*on_planned)(void *userdata);
+    /* All connections that could be made are made, or one of them: the bell can be proved. */
+    void (*on_usable)(void *userdata);
+};
+
+int planner_new(sd_event *event, const char *conninfo, unsigned connections, const struct planner_handler *handler,
+                void *userdata, struct planner **ret) _must_check_;
+struct planner *planner_free(struct planner *p);
+DEFINE_CLEANUP(struct planner *, planner_free)
+
+/* Connects, and connects again with back-off whenever a connection is lost. */
+int planner_start(struct planner *p) _must_check_;
+
+/* Ends: no further task is begun. Tasks under way are left to the server. */
+void planner_stop(struct planner *p);
+
+/* A task that a look found. Nothing happens where it waits or runs already. */
+int planner_submit(struct planner *p, const char *rule, bool is_sweep, uint64_t time_limit_usec);
+
+/* Rings with this nonce, from a session of the pool. -EAGAIN: none is free now. */
+int planner_prove_bell(struct planner *p, const char *nonce) _must_check_;
+
+/* Whether tasks wait or run. */
+bool planner_is_busy(const struct planner *p);
