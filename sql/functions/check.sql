@@ -9,12 +9,12 @@ BEGIN
         SELECT format('rule "%s"', r.name), p.problem, p.remedy
           FROM herald.rules r
          CROSS JOIN LATERAL (
-               SELECT CASE WHEN to_regclass(r.source) IS NULL THEN format('its source %s does not exist any more', r.source) END,
+               SELECT CASE WHEN herald.relation(r.source) IS NULL THEN format('its source %s does not exist any more', r.source) END,
                       'Create it again, or take the rule out with herald.drop_rule().'
-                WHERE to_regclass(r.source) IS NULL
+                WHERE herald.relation(r.source) IS NULL
                UNION ALL
-               SELECT s.problem, s.remedy FROM herald.source_problem(to_regclass(r.source)) s
-                WHERE to_regclass(r.source) IS NOT NULL AND s.problem IS NOT NULL
+               SELECT s.problem, s.remedy FROM herald.source_problem(herald.relation(r.source)) s
+                WHERE herald.relation(r.source) IS NOT NULL AND s.problem IS NOT NULL
                UNION ALL
                SELECT format('there is no template "%s"', r.template), 'INSERT INTO herald.templates (name, body) VALUES (…)'
                 WHERE r.template IS NOT NULL AND NOT EXISTS (SELECT FROM herald.templates t WHERE t.name = r.template)
@@ -42,11 +42,11 @@ BEGIN
         SELECT format('watch of %s for rule "%s"', w.tab, w.rule), p.problem, p.remedy
           FROM herald.watches w
          CROSS JOIN LATERAL (
-               SELECT 'the table does not exist any more', format('DELETE FROM herald.watches WHERE id = %s', w.id) WHERE to_regclass(w.tab) IS NULL
+               SELECT 'the table does not exist any more', format('DELETE FROM herald.watches WHERE id = %s', w.id) WHERE herald.relation(w.tab) IS NULL
                UNION ALL
                SELECT format('%s has no capture trigger', x.leaf), format('SELECT herald.watch(%L, %L, %L)', w.tab, w.rule, w.key)
-                 FROM (SELECT to_regclass(w.tab) AS leaf WHERE to_regclass(w.tab) IS NOT NULL
-                       UNION SELECT p.relid FROM pg_partition_tree(to_regclass(w.tab)) p WHERE p.isleaf) x
+                 FROM (SELECT herald.relation(w.tab) AS leaf WHERE herald.relation(w.tab) IS NOT NULL
+                       UNION SELECT p.relid FROM pg_partition_tree(herald.relation(w.tab)) p WHERE p.isleaf) x
                 WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = x.leaf AND t.tgname = format('herald_capture_%s_insert', w.id) AND t.tgenabled <> 'D')
          ) p (problem, remedy);
     RETURN QUERY
