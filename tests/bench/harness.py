@@ -91,6 +91,14 @@ class Cluster:
         connection.autocommit = True
         return connection
 
+    def admin(self, statement):
+        """One statement in a session of its own, outside a transaction."""
+        connection = self.connect()
+        try:
+            connection.cursor().execute(statement)
+        finally:
+            connection.close()
+
     def pgbench(self, database, script, clients, seconds):
         """Transactions a second."""
         file = self.directory / "script.sql"
@@ -196,9 +204,7 @@ class Application:
         self.cluster = cluster
         self.name = name
         self.sink = sink
-        with cluster.connect() as admin, admin.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name}")
-        admin.close()
+        cluster.admin(f"CREATE DATABASE {name}")
         subprocess.run([str(BUILD / "pgherald"), "--dsn", self.dsn(), "migrate"], check=True, cwd="/",
                        stdout=subprocess.DEVNULL)
         self.connection = cluster.connect(name)
@@ -248,9 +254,7 @@ class Application:
 
     def drop(self):
         self.connection.close()
-        with self.cluster.connect() as admin, admin.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE {self.name} WITH (FORCE)")
-        admin.close()
+        self.cluster.admin(f"DROP DATABASE {self.name} WITH (FORCE)")
 
 
 @contextmanager
