@@ -39,8 +39,8 @@ BEGIN
         SELECT * FROM herald.sender_room(moment, room, flying) s WHERE s.free > 0
     ), lane AS MATERIALIZED (
         SELECT l.id, l.channel, l.sender, l.priority,
-               least(room, (SELECT sum(s.free) FROM sender s
-                             WHERE s.channel = l.channel AND (l.sender IS NULL OR s.name = l.sender))) AS free
+               least(room, coalesce((SELECT sum(s.free) FROM sender s
+                                      WHERE s.channel = l.channel AND (l.sender IS NULL OR s.name = l.sender)), 0)) AS free
           FROM herald.lanes l
          WHERE NOT EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'rule' AND h.name = l.rule)
     ), met AS MATERIALIZED (
@@ -62,15 +62,19 @@ BEGIN
                                   WHERE (h.kind = 'template' AND h.name = m.template
                                          OR h.kind = 'recipient' AND h.name IN (m.target, m.recipient))
                                     AND (h.until IS NULL OR h.until > moment)) THEN 'defer'
-                    WHEN m.target IN (SELECT unnest(busy))
-                         OR row_number() OVER (PARTITION BY m.target, m.send_status ORDER BY m.id) > 1 THEN 'behind'
-                    ELSE 'take' END AS action
+                    WHEN m.target IN (SELECT unnest(busy)) THEN 'behind'
+                    ELSE 'take' END AS verdict
           FROM met m
+    ), ordered AS (
+        SELECT j.*,
+               CASE WHEN j.verdict = 'take' AND row_number() OVER (PARTITION BY j.target, j.verdict ORDER BY j.id) > 1 THEN 'behind'
+                    ELSE j.verdict END AS action
+          FROM judged j
     ), placed AS MATERIALIZED (
         -- place: among those that only this sender may carry; or, where any sender may, among those of the channel.
         SELECT j.id, j.action, j.channel, j.lane_sender,
                row_number() OVER (PARTITION BY j.action, j.channel, j.lane_sender ORDER BY j.priority DESC, j.next_at, j.id) AS place
-          FROM judged j
+          FROM ordered j
     ), slot AS MATERIALIZED (
         -- What the senders have left for those that any may carry, dealt out in turns.
         SELECT s.name, s.channel, row_number() OVER (PARTITION BY s.channel ORDER BY k, s.priority DESC, s.name) AS place

@@ -1,7 +1,13 @@
 -- herald.count_claimed(senders): notes what the senders with limits or a gap have just taken; senders: one element a message.
 CREATE OR REPLACE FUNCTION herald.count_claimed(claimed_senders text[]) RETURNS void
-LANGUAGE sql
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
+BEGIN
+    IF NOT EXISTS (SELECT FROM herald.senders s WHERE s.limits <> '{}' OR s.gap > '0') THEN
+        RETURN;
+    END IF;
     INSERT INTO herald.counts AS c (kind, name, span_sec, bucket, n)
     SELECT 'claimed', s.name, b.sec, floor(extract(epoch FROM clock_timestamp()) / b.sec), t.n
       FROM (SELECT u AS sender, count(*)::int AS n FROM unnest(claimed_senders) u GROUP BY u) t
@@ -12,4 +18,5 @@ AS $$
     INSERT INTO herald.sender_state AS g (sender, next_at)
     SELECT DISTINCT s.name, clock_timestamp() + s.gap FROM unnest(claimed_senders) u JOIN herald.senders s ON s.name = u AND s.gap > '0'
     ON CONFLICT (sender) DO UPDATE SET next_at = EXCLUDED.next_at;
+END
 $$;

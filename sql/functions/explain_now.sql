@@ -24,7 +24,9 @@ BEGIN
     SELECT l.* INTO lane FROM herald.lanes l WHERE l.id = n.lane;
     FOR h IN SELECT x.* FROM herald.holds x
               WHERE (x.kind = 'all' OR x.kind = 'rule' AND x.name = n.rule OR x.kind = 'channel' AND x.name = n.channel
-                     OR x.kind = 'sender' AND x.name = lane.sender OR x.kind = 'template' AND x.name = n.template
+                     OR x.kind = 'template' AND x.name = n.template
+                     OR x.kind = 'sender' AND (x.name = lane.sender
+                        OR lane.sender IS NULL AND x.name IN (SELECT s.name FROM herald.senders s WHERE s.enabled AND s.channel = n.channel))
                      OR x.kind = 'recipient' AND x.name IN (n.target, n.recipient))
                 AND (x.until IS NULL OR x.until > moment) LOOP
         RETURN NEXT format('%s is held (%s, by %s): %s%s', h.kind || CASE h.name WHEN '' THEN '' ELSE ' "' || h.name || '"' END,

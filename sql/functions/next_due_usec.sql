@@ -34,7 +34,7 @@ BEGIN
         SELECT min(h.until) FROM herald.holds h WHERE h.until > moment AND h.cause <> 'blocked'
         UNION ALL
         SELECT greatest(min(n.next_at), pg_postmaster_start_time() + herald.lease())
-          FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL
+          FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL HAVING count(*) > 0
         UNION ALL
         SELECT min(r.next_sweep_at) FROM herald.rules r
         UNION ALL

@@ -8,6 +8,7 @@ AS $$
 DECLARE
     n public.whatsapp_notifications;
     rule herald.rules;
+    lane herald.lanes;
     wanted herald.templates;
     resolved record;
     rendered record;
@@ -22,6 +23,12 @@ BEGIN
             USING HINT = 'pgherald show ID tells what it waits for.';
     END IF;
     SELECT r.* INTO rule FROM herald.rules r WHERE r.name = n.rule;
+    -- What the message asked for itself. Without a lane it was never due, and its row still has it.
+    SELECT l.* INTO lane FROM herald.lanes l WHERE l.id = n.lane;
+    IF NOT FOUND THEN
+        lane.sender := coalesce(n.sender, rule.sender);
+        lane.priority := coalesce(rule.priority, 0);
+    END IF;
     resolved := herald.resolve(n.recipient, n.channel, rule.default_recipient, herald.setting('default_country'));
     problem := resolved.problem;
     IF coalesce(n.template, rule.template) IS NOT NULL AND n.payload IS NOT NULL AND (n.template IS NOT NULL OR n.body IS NULL) THEN
@@ -51,7 +58,7 @@ BEGIN
            gateway_template = n.gateway_template, error = NULL, response_code = NULL, response_body = NULL,
            message_id = NULL, sent_at = NULL, delivered_at = NULL, read_at = NULL,
            expires_at = clock_timestamp() + coalesce(rule.max_age, '1 day'),
-           lane = herald.make_lane(n.channel, coalesce(resolved.sender, rule.sender), n.rule, coalesce(rule.priority, 0))
+           lane = herald.make_lane(n.channel, coalesce(resolved.sender, lane.sender), n.rule, lane.priority)
      WHERE w.id = retry.id;
     PERFORM herald.ring_bell();
 END

@@ -24,6 +24,12 @@ DECLARE
     problem text;
     other_problem text;
 BEGIN
+    IF NOT EXISTS (SELECT FROM herald.channels c WHERE c.name = send.channel) THEN
+        RAISE EXCEPTION 'there is no channel "%"', send.channel USING HINT = 'SELECT name FROM herald.channels lists them.';
+    ELSIF send.sender IS NOT NULL AND NOT EXISTS (SELECT FROM herald.senders s WHERE s.name = send.sender AND s.channel = send.channel) THEN
+        RAISE EXCEPTION 'there is no sender "%" of channel "%"', send.sender, send.channel
+            USING HINT = 'SELECT name, channel FROM herald.senders lists them.';
+    END IF;
     SELECT a.* INTO resolved FROM herald.resolve(send.recipient, send.channel, NULL, herald.setting('default_country')) a;
     IF resolved.problem IS NOT NULL THEN
         RAISE EXCEPTION '%', resolved.problem USING HINT = 'A recipient is a name in herald.recipients, a group id, or a number such as +8801712345678.';

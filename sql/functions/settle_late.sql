@@ -15,19 +15,29 @@ AS $$
 DECLARE
     moment timestamptz := clock_timestamp();
     n public.whatsapp_notifications;
+    is_earlier boolean;
+    is_spared boolean;
 BEGIN
     SELECT w.* INTO n FROM public.whatsapp_notifications w WHERE w.id = the_id FOR NO KEY UPDATE;
     IF NOT FOUND OR n.attempt_id IS NULL OR n.attempt_id < the_attempt_id
        OR (n.attempt_id = the_attempt_id AND n.send_status IN ('sent', 'delivered', 'read')) THEN
         RETURN;  -- another row has taken the id, or it is recorded already
     END IF;
+    is_earlier := n.attempt_id > the_attempt_id;
+    is_spared := NOT is_earlier AND n.send_status = 'pending' AND n.resends > 0;
+    IF is_earlier AND NOT EXISTS (SELECT FROM herald.attempts a
+                                   WHERE a.attempt_id = the_attempt_id AND a.notification_id = the_id AND a.at >= n.created_at) THEN
+        RETURN;  -- every attempt that a row has left behind is recorded: this one was of another row, which had the id before
+    END IF;
     IF outcome = 'accepted' AND n.send_status IN ('in_doubt', 'pending', 'failed', 'cancelled', 'expired') AND n.owner IS NULL
        AND (n.attempt_id = the_attempt_id OR n.send_status IN ('pending', 'in_doubt')) THEN
         UPDATE public.whatsapp_notifications w
            SET send_status = 'sent', sent_at = moment, next_at = NULL, behind = false, response_code = code,
                response_body = reply_body, message_id = gateway_message_id,
-               error = CASE WHEN n.attempt_id > the_attempt_id THEN 'accepted at an earlier attempt; a later one may have been accepted too' END,
-               doubled_at = CASE WHEN n.attempt_id > the_attempt_id AND n.send_status = 'in_doubt' THEN moment ELSE w.doubled_at END
+               error = CASE WHEN is_earlier THEN 'accepted at an earlier attempt; a later one may have been accepted too' END,
+               doubled_at = CASE WHEN is_earlier AND n.send_status = 'in_doubt' THEN moment ELSE w.doubled_at END,
+               -- Where it was about to be sent again, it will not be.
+               resends = w.resends - is_spared::int, resent_at = CASE WHEN is_spared AND w.resends = 1 THEN NULL ELSE w.resent_at END
          WHERE w.id = the_id;
     ELSIF outcome = 'accepted' THEN
         UPDATE public.whatsapp_notifications w

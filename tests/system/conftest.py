@@ -203,13 +203,32 @@ def cluster():
     server.remove()
 
 
+# Whatever a test does, send_status changes only as herald.moves has it.
+AUDIT = """
+    CREATE FUNCTION public.audit_move() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF NOT EXISTS (SELECT FROM herald.moves m WHERE m.from_status = OLD.send_status AND m.to_status = NEW.send_status) THEN
+            RAISE EXCEPTION 'AUDIT: notification % moved from % to %, which herald.moves does not have', NEW.id, OLD.send_status, NEW.send_status;
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER audit_move AFTER UPDATE ON public.whatsapp_notifications FOR EACH ROW
+        WHEN (OLD.send_status IS DISTINCT FROM NEW.send_status) EXECUTE FUNCTION public.audit_move()"""
+
+
+def migrated_database(cluster, name):
+    """Makes a database with pgherald's schema and the audit."""
+    cluster.sql(f"CREATE DATABASE {name}")
+    pgherald("--dsn", cluster.dsn(name), "migrate", status=0)
+    cluster.sql(AUDIT, database=name)
+    return Database(cluster, name)
+
+
 @pytest.fixture(scope="session")
 def template(cluster):
     """The name of a database that has been migrated, to be copied."""
-    name = "herald_template"
-    cluster.sql(f"CREATE DATABASE {name}")
-    pgherald("--dsn", cluster.dsn(name), "migrate", status=0)
-    return name
+    migrated_database(cluster, "herald_template")
+    return "herald_template"
 
 
 def _database(cluster, source):
