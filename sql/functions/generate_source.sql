@@ -1,6 +1,8 @@
 -- herald.generate_source(rule): (re)makes herald.source_ID(keys), which reads the rule's source as herald_rules: its rows as
 -- herald.due, only those of the given keys, or all of them where keys is NULL. A function of its own, so that its plan is kept.
 --
+-- A function that a view calls runs as herald_rules, which owns this one and so could make it SECURITY INVOKER, to be run as
+-- herald_owner the next time. So it looks whom it runs as before it touches the source.
 -- Optional columns are found by name; the key filter casts the keys to the column's type, so that it reaches an index.
 CREATE OR REPLACE FUNCTION herald.generate_source(rule_name text) RETURNS void
 LANGUAGE plpgsql
@@ -33,20 +35,21 @@ BEGIN
         AS $source$
         #variable_conflict use_column
         BEGIN
+            IF current_user <> 'herald_rules' THEN
+                RAISE EXCEPTION 'this function must be SECURITY DEFINER: somebody has altered it' USING ERRCODE = '42501';
+            END IF;
             IF $1 IS NULL THEN
                 RETURN QUERY SELECT %s FROM %s s;
             %s
             END IF;
         END
         $source$ $f$,
-        replace(signature, '(text[])', '(text[])'), columns, rule.source,
+        signature, columns, rule.source,
         CASE WHEN key_type IS NULL
              THEN format($e$ELSE
                 RAISE EXCEPTION 'source %%', %L USING HINT = 'It has no column "key"; keys can''t be looked up in it.';$e$, rule.source)
              ELSE format('ELSE
                 RETURN QUERY SELECT %s FROM %s s WHERE s.key = ANY ($1::%s[]);', columns, rule.source, key_type) END);
     PERFORM herald.give_function(signature, 'herald_rules');
-    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO herald_owner', signature);
 END
 $$;

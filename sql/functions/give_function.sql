@@ -1,4 +1,5 @@
--- herald.give_function(signature, role): makes role the owner of a function in schema herald. The right to create there,
+-- herald.give_function(signature, role): makes role the owner of a function in schema herald, which only herald_owner and its
+-- members may then execute (or put into a trigger). The right to create there,
 -- which PostgreSQL asks of a new owner, is lent for this moment only.
 CREATE OR REPLACE FUNCTION herald.give_function(signature text, new_owner text) RETURNS void
 LANGUAGE plpgsql
@@ -12,5 +13,7 @@ BEGIN
     EXECUTE format('GRANT CREATE ON SCHEMA herald TO %I', new_owner);
     EXECUTE format('ALTER FUNCTION %s OWNER TO %I', signature, new_owner);
     EXECUTE format('REVOKE CREATE ON SCHEMA herald FROM %I', new_owner);
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO herald_owner', signature);
 END
 $$;

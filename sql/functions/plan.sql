@@ -3,7 +3,7 @@
 --
 -- result: 'done', 'busy' (the rule is being planned elsewhere), 'paused', 'failed' (then error says why; the rule tries again
 -- later) or 'flood' (it paused itself). more: further events were left. n_found and so on as in herald.rules; n_set_aside: keys
--- whose row could not be evaluated.
+-- whose row could not be evaluated. The first sweep after herald.resume() is not judged by the flood limit.
 -- At most one task a rule at a time, across all nodes: an advisory transaction lock.
 CREATE OR REPLACE FUNCTION herald.plan(
     rule_name text,
@@ -29,6 +29,7 @@ DECLARE
     done herald.plan_counts := ROW(0, 0, 0, 0, 0, 0);
     planned record;
     is_paused boolean;
+    is_approved boolean;
 BEGIN
     more := false;
     IF NOT pg_try_advisory_xact_lock(hashtext('herald.plan'), hashtext(rule_name)) THEN
@@ -54,7 +55,15 @@ BEGIN
     BEGIN
         IF kind = 'sweep' THEN
             PERFORM herald.pin_formats();
+            DELETE FROM herald.counts c WHERE c.kind = 'resumed' AND c.name = rule_name;
+            is_approved := FOUND;
+            IF is_approved THEN
+                rule.flood_limit := 2147483647;
+            END IF;
             done := herald.plan_sweep(rule);
+            IF is_approved THEN
+                DELETE FROM herald.counts c WHERE c.kind = 'made' AND c.name = rule_name;
+            END IF;
         ELSE
             planned := herald.plan_events(rule, batch);
             done := planned.done;
@@ -89,7 +98,7 @@ BEGIN
                suppressed = n_suppressed, failed = n_failed, took = plan.took,
                error = NULL, error_at = NULL, failures = 0, retry_at = NULL
          WHERE r.name = rule_name;
-    ELSIF rule.error IS NOT NULL THEN
+    ELSIF rule.error NOT LIKE 'sweep: %' THEN
         UPDATE herald.rules r SET error = NULL, error_at = NULL, failures = 0, retry_at = NULL WHERE r.name = rule_name;
     END IF;
 END

@@ -1,5 +1,5 @@
 -- herald.plan_sweep(rule): evaluates the rule's whole source and plans what it does not know yet, in chunks of 1,000 rows, so
--- that memory stays bounded.
+-- that memory stays bounded. Counts the keys that can't be planned anew.
 CREATE OR REPLACE FUNCTION herald.plan_sweep(rule herald.rules) RETURNS herald.plan_counts
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -9,6 +9,7 @@ DECLARE
     one herald.plan_counts;
     done herald.plan_counts := ROW(0, 0, 0, 0, 0, 0);
 BEGIN
+    UPDATE herald.rules r SET bad_keys = 0, bad_key_example = NULL WHERE r.name = rule.name AND r.bad_keys > 0;
     FOR chunk IN EXECUTE format($q$
             SELECT array_agg(x.d) FILTER (WHERE x.is_new) AS due_rows,
                    count(*) AS found,

@@ -24,7 +24,11 @@ BEGIN
     END IF;
     IF resume.kind = 'rule' THEN
         UPDATE herald.rules r SET next_sweep_at = clock_timestamp(), retry_at = NULL WHERE r.name = resume.name;
+        -- What is due is approved, however much it is: the next sweep is not judged by the flood limit. See herald.plan().
         DELETE FROM herald.counts c WHERE c.kind = 'made' AND c.name = resume.name;
+        DELETE FROM herald.events e WHERE e.rule = resume.name;
+        INSERT INTO herald.counts (kind, name, span_sec, bucket, n) VALUES ('resumed', resume.name, 1, 9223372036854775807, 1)
+        ON CONFLICT DO NOTHING;
     ELSIF resume.kind IN ('recipient', 'template') THEN
         UPDATE public.whatsapp_notifications n SET next_at = n.created_at
           FROM herald.lanes l

@@ -1,4 +1,4 @@
--- herald.unwatch(tab, rule): takes a watch's triggers and functions out. Needs the caller's own right to drop them.
+-- herald.unwatch(tab, rule): takes a watch's triggers and functions out, also where the table was renamed. Needs the caller's own right to drop them.
 CREATE OR REPLACE FUNCTION herald.unwatch(tab regclass, rule text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -9,7 +9,9 @@ DECLARE
     installed record;
 BEGIN
     DELETE FROM herald.watches w
-     WHERE to_regclass(w.tab) = unwatch.tab AND w.rule = unwatch.rule RETURNING w.id INTO watch_id;
+     WHERE (to_regclass(w.tab) = unwatch.tab
+            OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = unwatch.tab AND t.tgname = format('herald_capture_%s_insert', w.id)))
+       AND w.rule = unwatch.rule RETURNING w.id INTO watch_id;
     IF watch_id IS NULL THEN
         RAISE EXCEPTION 'table % is not watched for rule "%"', unwatch.tab, unwatch.rule
             USING HINT = 'SELECT tab, rule FROM herald.watches lists the watches.';
