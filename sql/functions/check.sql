@@ -46,7 +46,7 @@ BEGIN
                UNION ALL
                SELECT format('%s has no capture trigger', x.leaf), format('SELECT herald.watch(%L, %L, %L)', w.tab, w.rule, w.key)
                  FROM (SELECT herald.relation(w.tab) AS leaf WHERE herald.relation(w.tab) IS NOT NULL
-                       UNION SELECT p.relid FROM pg_partition_tree(herald.relation(w.tab)) p WHERE p.isleaf) x
+                       UNION SELECT p.relid FROM pg_partition_tree(herald.relation(w.tab)) p JOIN pg_class c ON c.oid = p.relid AND c.relkind <> 'f') x
                 WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = x.leaf AND t.tgname = format('herald_capture_%s_insert', w.id) AND t.tgenabled <> 'D')
          ) p (problem, remedy);
     RETURN QUERY

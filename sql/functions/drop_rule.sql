@@ -4,6 +4,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    orphan text;
     rule_id int := (SELECT r.id FROM herald.rules r WHERE r.name = drop_rule.name);
 BEGIN
     IF rule_id IS NULL THEN
@@ -15,6 +16,13 @@ BEGIN
        SET send_status = 'cancelled', next_at = NULL, behind = false, error = 'its rule was dropped'
       FROM herald.lanes l
      WHERE l.rule = drop_rule.name AND n.lane = l.id AND n.next_at IS NOT NULL AND n.owner IS NULL;
+    -- The triggers of a table that is gone went with it; the functions did not.
+    FOR orphan IN SELECT format('herald.%I()', p.proname) FROM herald.watches w
+                    JOIN pg_proc p ON p.pronamespace = 'herald'::regnamespace
+                         AND p.proname IN (format('capture_%s_insert', w.id), format('capture_%s_update', w.id), format('capture_%s_row', w.id))
+                   WHERE w.rule = drop_rule.name LOOP
+        EXECUTE 'DROP FUNCTION ' || orphan;
+    END LOOP;
     DELETE FROM herald.rules r WHERE r.name = drop_rule.name;
     DELETE FROM herald.events e WHERE e.rule = drop_rule.name;
     DELETE FROM herald.holds h WHERE h.kind = 'rule' AND h.name = drop_rule.name;

@@ -36,7 +36,8 @@ BEGIN
                (rule, dedup_key, recipient, target_kind, target, channel, sender, template, locale, body, payload,
                 send_status, next_at, error, created_at, expires_at, gateway_template, lane,
                 meter_number, nocs_name, duration_status, class_id, test_num)
-        SELECT rule.name, w.dedup_key, w.recipient, a.target_kind, a.target, w.to_channel, s.sender, t.name, t.locale,
+        SELECT rule.name, w.dedup_key, w.recipient, a.target_kind, a.target, w.to_channel, s.sender,
+               CASE WHEN w.body IS NULL THEN coalesce(t.name, w.template, rule.template) END, coalesce(t.locale, a.locale),
                b.body, w.data, v.status,
                CASE v.status WHEN 'pending' THEN greatest(w.not_before, moment) END,
                v.problem, moment, least(w.expires_at, greatest(w.not_before, moment) + rule.max_age), g.message,

@@ -7,15 +7,23 @@ DECLARE
     needed record;
     found_type regtype;
     column_names text;
+    texts constant text := '{text,varchar,bpchar,name}';
+    times constant text := '{timestamptz,timestamp,date}';
 BEGIN
     SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) INTO column_names
       FROM pg_attribute a WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped;
-    FOR needed IN SELECT * FROM (VALUES ('dedup_key', '{text,varchar,bpchar,name}'::regtype[], 'text'),
-                                        ('recipient', '{text,varchar,bpchar,name}', 'text'),
-                                        ('data', '{jsonb}', 'jsonb')) v (name, types, cast_to) LOOP
+    FOR needed IN SELECT v.name, v.types::regtype[] AS types, v.cast_to, v.required
+                    FROM (VALUES ('dedup_key', texts, 'text', true), ('recipient', texts, 'text', true), ('data', '{jsonb}', 'jsonb', true),
+                                 ('template', texts, 'text', false), ('channel', texts, 'text', false), ('sender', texts, 'text', false),
+                                 ('locale', texts, 'text', false), ('body', texts, 'text', false),
+                                 ('priority', '{int4,int2,int8,numeric}', 'integer', false),
+                                 ('not_before', times, 'timestamptz', false), ('expires_at', times, 'timestamptz', false),
+                                 ('media', '{jsonb,json}', 'jsonb', false)) v (name, types, cast_to, required) LOOP
         found_type := (SELECT a.atttypid FROM pg_attribute a
                         WHERE a.attrelid = source AND a.attname = needed.name AND a.attnum > 0 AND NOT a.attisdropped);
-        IF found_type IS NULL THEN
+        IF found_type IS NULL AND NOT needed.required THEN
+            CONTINUE;
+        ELSIF found_type IS NULL THEN
             problem := format('%s has no column "%s" (it has: %s)', source, needed.name, column_names);
             remedy := 'A source needs dedup_key text, recipient text and data jsonb; name the columns with AS.';
             RETURN;

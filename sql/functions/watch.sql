@@ -20,7 +20,7 @@ DECLARE
     relation pg_class;
     unknown text;
     watch_id int;
-    leaf regclass;
+    part regclass;
 BEGIN
     SELECT * INTO STRICT relation FROM pg_class c WHERE c.oid = watch.tab;
     IF relation.relkind NOT IN ('r', 'p') THEN
@@ -51,8 +51,11 @@ BEGIN
     RETURNING w.id INTO watch_id;
     PERFORM herald.generate_capture(watch_id);
 
-    FOR leaf IN SELECT watch.tab UNION SELECT p.relid FROM pg_partition_tree(watch.tab) p WHERE p.isleaf LOOP
-        PERFORM herald.add_capture(leaf, watch_id);
+    -- A statement fires the triggers of the table that it names, be that the root, a leaf or what is between them. Foreign
+    -- tables can't have these triggers; what comes to one through its root is captured there.
+    FOR part IN SELECT watch.tab UNION SELECT p.relid FROM pg_partition_tree(watch.tab) p JOIN pg_class c ON c.oid = p.relid
+                                        WHERE c.relkind <> 'f' LOOP
+        PERFORM herald.add_capture(part, watch_id);
     END LOOP;
     UPDATE herald.rules r SET next_sweep_at = clock_timestamp() WHERE r.name = watch.rule;
 END
