@@ -1,5 +1,5 @@
 -- herald.claim_others(moment, ids, actions): what a claim does about due rows that it does not take: 'expire', 'decide' (in
--- doubt, and the grace is over), 'defer' (a held template or recipient), 'behind'.
+-- doubt, and the grace is over), 'defer' (a held template or recipient), 'behind'; 'take' is not its business.
 CREATE OR REPLACE FUNCTION herald.claim_others(moment timestamptz, ids bigint[], actions text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -10,7 +10,7 @@ BEGIN
     UPDATE public.whatsapp_notifications n SET behind = true
       FROM unnest(ids, actions) AS t (id, action)
      WHERE t.action = 'behind' AND n.id = t.id;
-    IF actions <@ '{behind}' THEN
+    IF actions <@ '{behind,take}' THEN
         RETURN;
     END IF;
     resend_limit := herald.setting('resend_limit');
