@@ -131,7 +131,12 @@ static void start_over(struct dispatcher *d, const char *why) {
 }
 
 static void on_lost(_unused_ struct pg *pg, const struct pg_error *error, void *userdata) {
-    lost(userdata, error->text);
+    struct dispatcher *d = userdata;
+
+    if (strcmp(error->sqlstate, PG_BAD_CONNINFO) == 0)
+        d->handler.on_unfit(error->text, d->userdata);
+    else
+        lost(d, error->text);
 }
 
 static int on_reconnect(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {

@@ -103,10 +103,8 @@ static void describe_loss(struct pg *pg, struct pg_error *ret) {
         memmove(ret, &pg->farewell, sizeof(*ret)); /* may be the same */
     else if (pg->kept && PQresultErrorField(pg->kept, PG_DIAG_SQLSTATE))
         error_from_result(ret, pg->kept, pg->script);
-    else {
-        const char *reason = PQerrorMessage(pg->conn);
-        pg_error_set(ret, "%s", *reason ? reason : "the connection broke");
-    }
+    else
+        pg_error_set_loss(ret, PQerrorMessage(pg->conn), pg->state == STATE_CLOSED || pg->state == STATE_CONNECTING);
 }
 
 static void fail(struct pg *pg) {

@@ -24,6 +24,9 @@ struct pg_error {
     bool connection_lost;            /* the connection is gone; otherwise it can go on */
 };
 
+/* An SQLSTATE of our own: the connection string can't be read, so there is no sense in trying again. */
+#define PG_BAD_CONNINFO "HD001"
+
 struct pg_result; /* rows of one query; borrowed inside the callback */
 
 size_t pg_rows(const struct pg_result *r);

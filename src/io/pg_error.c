@@ -56,6 +56,62 @@ void pg_error_set(struct pg_error *e, const char *format, ...) {
     pg_error_add(e, text[0] ? text : "no reason was given");
 }
 
+/* How libpq (which is never asked for a translation) begins when it can't read a connection string. */
+static bool is_about_conninfo(const char *reason) {
+    static const char *const beginnings[] = {
+        "missing ", "invalid ", "unterminated ", "end of string ", "unexpected ", "extra ", "forbidden ",
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(beginnings); i++)
+        if (strncmp(reason, beginnings[i], strlen(beginnings[i])) == 0)
+            return true;
+    return false;
+}
+
+/* Whether the text in quotation marks may be, or hold, a part of a password. Names of options hold none; a name of a host does
+ * where a password with an @ or a / in it was not written as %40 or %2F. */
+static bool may_be_secret(const char *quoted, size_t size, bool in_conninfo) {
+    return in_conninfo ? size > 1 : memchr(quoted, '@', size) != NULL;
+}
+
+static void append_unquoted(struct buf *out, const char *reason, bool in_conninfo) {
+    bool is_option = strncmp(reason, "invalid connection option", strlen("invalid connection option")) == 0;
+
+    for (const char *p = reason, *end; *p; p = end) {
+        end = p + strcspn(p, "\"");
+        (void) buf_append(out, p, (size_t) (end - p));
+        if (!*end)
+            break;
+        p = end + 1;
+        end = in_conninfo && !is_option ? strrchr(p, '"') : strchr(p, '"'); /* a quoted password may hold the mark itself */
+        if (!end)
+            break;
+        if (!is_option && may_be_secret(p, (size_t) (end - p), in_conninfo))
+            (void) buf_append_string(out, "\"…\"");
+        else
+            (void) buf_printf(out, "\"%.*s\"", (int) (end - p), p);
+        end++;
+    }
+}
+
+void pg_error_set_loss(struct pg_error *e, const char *reason, bool is_connecting) {
+    _cleanup_(buf_done) struct buf text = BUF_MAX(16 * 1024);
+    bool in_conninfo = is_connecting && is_about_conninfo(reason);
+
+    if (!is_connecting) {
+        pg_error_set(e, "%s", *reason ? reason : "the connection broke");
+        return;
+    }
+    if (in_conninfo)
+        (void) buf_append_string(&text, "the connection string (dsn) can't be read: ");
+    append_unquoted(&text, reason, in_conninfo);
+    pg_error_set(e, "%s", buf_error(&text) < 0 ? "it could not be connected" : buf_string(&text));
+    if (!in_conninfo)
+        return;
+    pg_error_add(e, "write it as host=… dbname=… user=…, or as postgresql://user@host/dbname; in the latter, write @ as %40 and / as %2F");
+    (void) snprintf(e->sqlstate, sizeof(e->sqlstate), "%s", PG_BAD_CONNINFO);
+}
+
 void pg_error_add_line(struct pg_error *e, const char *script, const char *position_text) {
     int64_t position, line = 1;
     char where[32];

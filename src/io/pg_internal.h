@@ -26,5 +26,9 @@ void pg_error_add(struct pg_error *e, const char *text);
 /* The whole error, without SQLSTATE. */
 void pg_error_set(struct pg_error *e, const char *format, ...) _printf_(2, 3);
 
+/* What libpq says of a connection that broke or, while connecting, never came to be. It quotes from the connection string, which
+ * may hold a password: what is quoted from it is left out. */
+void pg_error_set_loss(struct pg_error *e, const char *reason, bool is_connecting);
+
 /* Adds the line of the script in which the (1-based) character position lies, where both are known. */
 void pg_error_add_line(struct pg_error *e, const char *script, const char *position_text);
