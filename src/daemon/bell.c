@@ -1,14 +1,14 @@
 #include "daemon/bell.h"
 
 enum {
-    AWAKE_PAUSE_MIN_USEC = 4 * 1000,
-    AWAKE_PAUSE_MAX_USEC = 20 * 1000,
+    AWAKE_PAUSE_MIN_USEC = 2 * 1000,
+    AWAKE_PAUSE_MAX_USEC = 8 * 1000,
     AWAKE_LINGER_USEC = 2 * 1000 * 1000,
     DOZE_MIN_USEC = 10 * 1000,
     DOZE_MAX_USEC = 1000 * 1000,
     POLL_USEC = 1000 * 1000,
     BUSY_SPAN_USEC = 1000 * 1000,
-    BUSY_LOOKS = 30, /* so many looks that found work within the span, and it is worth while to stay up */
+    BUSY_LOOKS = 150, /* so many looks that found new events within the span, and it is worth while to stay up */
 };
 
 void bell_start(struct bell *b, uint64_t now) {
@@ -53,12 +53,12 @@ void bell_looks(struct bell *b) {
     b->rung = false;
 }
 
-static bool is_busy(struct bell *b, uint64_t now, bool found) {
+static bool is_busy(struct bell *b, uint64_t now, bool events) {
     if (now - b->busy_since > BUSY_SPAN_USEC) {
         b->busy_since = now;
         b->busy_looks = 0;
     }
-    b->busy_looks += found;
+    b->busy_looks += events;
     return b->busy_looks >= BUSY_LOOKS;
 }
 
@@ -85,13 +85,13 @@ static void looked_dozing(struct bell *b, uint64_t now, uint64_t xmin) {
 }
 
 void bell_looked(struct bell *b, uint64_t now, uint64_t xmin, int64_t sequence, bool found, bool polls) {
-    bool stirred = found || sequence != b->sequence;
+    bool events = sequence != b->sequence, stirred = found || events;
 
     b->polls = polls;
     b->sequence = sequence;
     if (b->state == BELL_AWAKE) {
         looked_awake(b, now, stirred);
-    } else if (is_busy(b, now, stirred)) {
+    } else if (is_busy(b, now, events)) {
         b->state = BELL_GETTING_UP;
         b->stir_at = now;
     } else {
