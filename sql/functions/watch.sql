@@ -26,7 +26,7 @@ BEGIN
     IF relation.relkind NOT IN ('r', 'p') THEN
         RAISE EXCEPTION '% is no table: changes of a % can''t be captured', watch.tab,
                 CASE relation.relkind WHEN 'v' THEN 'view' WHEN 'f' THEN 'foreign table' WHEN 'm' THEN 'materialized view'
-                                      ELSE 'relation of kind ' || relation.relkind END
+                                      ELSE 'relation of kind ' || relation.relkind::text END
             USING HINT = 'The rule''s sweep finds what is due there: give the rule a short "every", or watch the tables behind it.';
     END IF;
     IF NOT EXISTS (SELECT FROM herald.rules r WHERE r.name = watch.rule) THEN
@@ -58,5 +58,6 @@ BEGIN
         PERFORM herald.add_capture(part, watch_id);
     END LOOP;
     UPDATE herald.rules r SET next_sweep_at = clock_timestamp() WHERE r.name = watch.rule;
+    PERFORM herald.ring_bell();
 END
 $$;
