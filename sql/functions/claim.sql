@@ -5,8 +5,8 @@
 -- Of the due rows that it meets on the way it also decides those in doubt, expires those too old, defers those whose template
 -- or recipient is held, and puts those behind whose recipient has a message in flight.
 --
--- Yields a row a claimed message, a row 'sender' for each sender used, and last a row 'left' whose id is the number of due rows
--- that it met, whether claimed or not: as many as room means that there may be more.
+-- Yields a row a claimed message, a row 'sender' for each sender used, and, where it met any due row, claimed or not, last a row
+-- 'left' whose id is their number: as many as room means that there may be more.
 CREATE OR REPLACE FUNCTION herald.claim(incarnation bigint, room int) RETURNS SETOF herald.turn_row
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -90,7 +90,7 @@ BEGIN
             SELECT 'sender', NULL::bigint, NULL::bigint, s.name, s.base_url, s.gateway, s.credential,
                    s.account::text
               FROM herald.senders s WHERE s.name = ANY (senders);
+        RETURN QUERY SELECT 'left', met, NULL::bigint, NULL, NULL, NULL, NULL, NULL;
     END IF;
-    RETURN QUERY SELECT 'left', met, NULL::bigint, NULL, NULL, NULL, NULL, NULL;
 END
 $$;

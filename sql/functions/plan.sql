@@ -1,5 +1,6 @@
 -- herald.plan(rule, kind, batch): one planner task: makes the notifications that a rule's captured events ask for (kind
--- 'events', at most batch of them), or those that its whole source asks for (kind 'sweep').
+-- 'events', at most batch of them), or those that its whole source asks for (kind 'sweep'). rule '': whichever has captured
+-- events, may be planned now, and is content with the session's statement_timeout; planned_rule says which it was.
 --
 -- result: 'done', 'busy' (the rule is being planned elsewhere), 'paused', 'failed' (then error says why; the rule tries again
 -- later) or 'flood' (it paused itself). more: further events were left. n_found and so on as in herald.rules; n_set_aside: keys
@@ -18,7 +19,8 @@ CREATE OR REPLACE FUNCTION herald.plan(
     OUT n_failed bigint,
     OUT n_set_aside bigint,
     OUT took interval,
-    OUT error text
+    OUT error text,
+    OUT planned_rule text
 )
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -32,6 +34,14 @@ DECLARE
     is_approved boolean;
 BEGIN
     more := false;
+    IF rule_name = '' THEN
+        rule_name := herald.any_task();
+    END IF;
+    planned_rule := rule_name;
+    IF rule_name IS NULL THEN
+        result := 'done';
+        RETURN;
+    END IF;
     IF NOT pg_try_advisory_xact_lock(hashtext('herald.plan'), hashtext(rule_name)) THEN
         result := 'busy';
         RETURN;

@@ -20,6 +20,7 @@ enum {
     BELL_PROOF_USEC = 1000 * 1000,
     DRAIN_USEC = 35 * 1000 * 1000, /* a request's time limit and some; below the unit's TimeoutStopSec */
     STATUS_USEC = 1000 * 1000,
+    ANY_RULE_USEC = 60 * 1000 * 1000, /* the usual time limit of a rule */
     NONCE_BYTES = 40,
 };
 
@@ -168,6 +169,14 @@ static void on_usable(void *userdata) {
 
 /* ---- Work ---- */
 
+/* The usual reason is a captured event: the planner need not wait for a look to say so. */
+static bool on_rung(void *userdata) {
+    struct daemon *d = userdata;
+
+    status_changed(d);
+    return planner_is_free(d->planner) && planner_submit(d->planner, "", false, ANY_RULE_USEC) >= 0;
+}
+
 static void on_task(const char *rule, bool is_sweep, uint64_t time_limit_usec, void *userdata) {
     struct daemon *d = userdata;
 
@@ -294,6 +303,7 @@ static int add_timers(struct daemon *d) {
 static int add_workers(struct daemon *d) {
     static const struct dispatcher_handler dispatcher_handler = {.on_joined = on_joined,
                                                                  .on_bell_proved = on_bell_proved,
+                                                                 .on_rung = on_rung,
                                                                  .on_task = on_task,
                                                                  .on_unfit = on_unfit,
                                                                  .on_drained = on_drained};

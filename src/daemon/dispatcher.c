@@ -245,6 +245,8 @@ static void on_notify(_unused_ struct pg *pg, _unused_ const char *channel, cons
         }
         return;
     }
+    if (d->stage == STAGE_TURNING && bell_is_down(&d->bell) && !d->is_draining && d->handler.on_rung(d->userdata))
+        return;
     bell_rang(&d->bell);
     pump(d);
 }
@@ -290,11 +292,10 @@ static void read_accounts(struct dispatcher *d, const struct pg_result *result) 
 static void read_look(struct dispatcher *d, const struct store_row *row, bool found) {
     uint64_t now = clock_monotonic_usec();
 
-    d->more_due = d->room > 0 && row->look.met >= (int64_t) d->room;
     if (!d->more_due)
         d->due_at = row->look.next_usec < 0 ? UINT64_MAX : now + (uint64_t) row->look.next_usec;
     /* Due, and still not claimed: locked by somebody, or a limit that opens this instant. Not again at once. */
-    if (!d->more_due && row->look.next_usec == 0 && row->look.met == 0)
+    if (!d->more_due && row->look.next_usec == 0)
         d->due_at = now + EMPTY_PAUSE_USEC;
     bell_looked(&d->bell, now, row->look.xmin, row->look.sequence, found, row->look.polls || d->is_bell_silent);
 }
@@ -340,6 +341,8 @@ static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, co
             claimed(d, &row);
         else if (row.kind == STORE_TASK)
             d->handler.on_task(row.task.rule, row.task.is_sweep, row.task.time_limit_usec, d->userdata);
+        else if (row.kind == STORE_LEFT)
+            d->more_due = d->room > 0 && row.met >= (int64_t) d->room;
         else if (row.kind == STORE_LOOK && check_schema(d, row.look.schema_version))
             read_look(d, &row, found);
     }

@@ -23,6 +23,9 @@ struct dispatcher_handler {
     void (*on_joined)(void *userdata);
     /* The bell was heard: dispatcher_expect_nonce(). */
     void (*on_bell_proved)(void *userdata);
+    /* It was rung for while it slept. True: the planner looks for events at once, and dispatcher_look() follows; so no look is
+     * needed first. */
+    bool (*on_rung)(void *userdata);
     /* A look found work for the planner. */
     void (*on_task)(const char *rule, bool is_sweep, uint64_t time_limit_usec, void *userdata);
     /* It can't go on: another daemon has the node's name, or the schema is another. reason is for a person. */

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/text.h"
+#include "gateway/scrub.h"
 
 struct flight *flight_free(struct flight *f) {
     if (!f)
@@ -51,7 +51,7 @@ void flight_keep_reply(struct flight *f, const struct reply *reply) {
 
     if (reply->status == 0 || !reply->body)
         return;
-    if (text_append_utf8(&text, reply->body, reply->body_size, FLIGHT_REPLY_BYTES_MAX) < 0)
+    if (scrub_kept(&text, reply->body, reply->body_size, f->account ? &f->account->sender : NULL) < 0)
         return;
     f->reply = buf_take(&text);
 }

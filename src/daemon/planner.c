@@ -117,15 +117,15 @@ static void log_failed(const char *rule, const char *why) {
 }
 
 static void log_outcome(const struct task *t, const struct store_planned *d) {
-    const struct log_field fields[] = {{"PGHERALD_RULE", t->rule}, {"PGHERALD_REASON", d->error}, {0}};
+    const struct log_field fields[] = {{"PGHERALD_RULE", d->rule}, {"PGHERALD_REASON", d->error}, {0}};
 
     if (strcmp(d->result, "failed") == 0)
-        log_failed(t->rule, d->error);
+        log_failed(d->rule, d->error);
     else if (strcmp(d->result, "flood") == 0)
         log_event(LOG_EVENT_RULE_PAUSED, LOG_WARNING, fields,
                   "this rule paused itself; look with `pgherald sweep RULE --dry-run`, then resume it");
     else if (t->is_sweep && strcmp(d->result, "done") == 0)
-        log_swept(t->rule, d);
+        log_swept(d->rule, d);
     if (d->set_aside > 0)
         log_event(LOG_EVENT_RULE_FAILED, LOG_WARNING, fields,
                   "%lld keys of this rule could not be evaluated and are set aside: see herald.set_aside", (long long) d->set_aside);
@@ -146,6 +146,11 @@ static void on_failure_noted(_unused_ struct pg *pg, _unused_ const struct pg_re
 static void plan_broke(struct lane *l, const struct pg_error *error) {
     struct task *t = l->task;
 
+    if (t->rule[0] == '\0') {
+        lane_finish(l); /* the look that follows names the rule, and the task of its own tells what is wrong */
+        l->planner->handler.on_planned(l->planner->userdata);
+        return;
+    }
     log_failed(t->rule, error->text);
     if (strcmp(error->sqlstate, "57014") == 0 && !t->is_sweep && t->batch > 1) {
         t->batch /= 2;
@@ -287,8 +292,8 @@ int planner_submit(struct planner *p, const char *rule, bool is_sweep, uint64_t 
     return 0;
 }
 
-bool planner_is_busy(const struct planner *p) {
-    return p->tasks > 0;
+bool planner_is_free(const struct planner *p) {
+    return !p->stopped && free_lanes(p) > 0;
 }
 
 static void on_bell_rung(_unused_ struct pg *pg, _unused_ const struct pg_result *result, const struct pg_error *error,
@@ -347,8 +352,12 @@ static void on_lost(_unused_ struct pg *pg, const struct pg_error *error, void *
 
     log_debug("a planner connection is lost: %s", error->text);
     l->is_ready = l->is_free = false;
-    if (l->task)
+    if (l->task && l->task->rule[0] == '\0') {
+        lane_finish(l);
+        l->planner->handler.on_planned(l->planner->userdata);
+    } else if (l->task) {
         lane_put_back(l, 0);
+    }
     if (!l->planner->stopped)
         lane_reconnect_later(l);
 }

@@ -29,11 +29,12 @@ int planner_start(struct planner *p) _must_check_;
 /* Ends: no further task is begun. Tasks under way are left to the server. */
 void planner_stop(struct planner *p);
 
-/* A task that a look found. Nothing happens where it waits or runs already. */
+/* A task that a look found. Nothing happens where it waits or runs already. rule "": the captured events of whichever rule has
+ * some, without a look before: what a ring asks for. */
 int planner_submit(struct planner *p, const char *rule, bool is_sweep, uint64_t time_limit_usec);
 
 /* Rings with this nonce, from a session of the pool. -EAGAIN: none is free now. */
 int planner_prove_bell(struct planner *p, const char *nonce) _must_check_;
 
-/* Whether tasks wait or run. */
-bool planner_is_busy(const struct planner *p);
+/* Whether a connection is free, so that a task of events would begin at once. */
+bool planner_is_free(const struct planner *p);

@@ -116,7 +116,7 @@ enum { WHAT, ID, ATTEMPT_ID, SENDER, TARGET, TARGET_KIND, BODY, DETAIL };
 static enum store_row_kind row_kind(const char *what) {
     static const char *const names[] = {
         [STORE_OPENED] = "opened", [STORE_HELD] = "held", [STORE_CLAIM] = "claim",
-        [STORE_SENDER] = "sender", [STORE_TASK] = "task", [STORE_LOOK] = "look",
+        [STORE_SENDER] = "sender", [STORE_TASK] = "task",     [STORE_LEFT] = "left",   [STORE_LOOK] = "look",
     };
 
     for (size_t i = 0; what && i < ELEMENTSOF(names); i++)
@@ -137,7 +137,6 @@ static const char *text_or_empty(const char *text) {
 
 static void read_look(const struct pg_result *r, size_t i, struct store_row *ret) {
     ret->look.next_usec = pg_int(r, i, ID, -1);
-    ret->look.met = pg_int(r, i, ATTEMPT_ID, 0);
     ret->look.xmin = parse_xid(pg_text(r, i, SENDER));
     ret->look.polls = pg_text(r, i, TARGET) != NULL;
     ret->look.schema_version = pg_int(r, i, TARGET_KIND, 0);
@@ -166,6 +165,9 @@ void store_read_row(const struct pg_result *r, size_t i, struct store_row *ret) 
         ret->task.rule = text_or_empty(pg_text(r, i, TARGET));
         ret->task.is_sweep = strcmp(text_or_empty(pg_text(r, i, TARGET_KIND)), "sweep") == 0;
         ret->task.time_limit_usec = (uint64_t) pg_int(r, i, ID, 60000) * USEC_PER_MSEC;
+        break;
+    case STORE_LEFT:
+        ret->met = pg_int(r, i, ID, 0);
         break;
     case STORE_LOOK:
         read_look(r, i, ret);
@@ -244,10 +246,11 @@ int store_plan_failed(struct pg *pg, const char *rule, bool is_sweep, const char
 }
 
 /* The columns of herald.plan(). */
-enum { RESULT, MORE, FOUND, FRESH, KNOWN, SUPPRESSED, FAILED, SET_ASIDE, TOOK, ERROR };
+enum { RESULT, MORE, FOUND, FRESH, KNOWN, SUPPRESSED, FAILED, SET_ASIDE, TOOK, ERROR, PLANNED_RULE };
 
 void store_read_planned(const struct pg_result *r, struct store_planned *ret) {
     *ret = (struct store_planned) {.result = text_or_empty(pg_text(r, 0, RESULT)),
+                                   .rule = text_or_empty(pg_text(r, 0, PLANNED_RULE)),
                                    .error = pg_text(r, 0, ERROR),
                                    .took = text_or_empty(pg_text(r, 0, TOOK)),
                                    .more = pg_bool(r, 0, MORE),

@@ -32,7 +32,7 @@ void store_read_joined(const struct pg_result *result, struct store_joined *ret)
 int store_turn(struct pg *pg, const struct store_identity *identity, unsigned room, struct flight *const *finished, size_t count,
                bool with_replies, pg_done_fn done, void *userdata) _must_check_;
 
-enum store_row_kind { STORE_OPENED, STORE_HELD, STORE_CLAIM, STORE_SENDER, STORE_TASK, STORE_LOOK, STORE_OTHER };
+enum store_row_kind { STORE_OPENED, STORE_HELD, STORE_CLAIM, STORE_SENDER, STORE_TASK, STORE_LEFT, STORE_LOOK, STORE_OTHER };
 
 /* A row of a turn's result. Texts are borrowed, and NULL where they don't belong to the kind. */
 struct store_row {
@@ -52,9 +52,9 @@ struct store_row {
         bool is_sweep;
         uint64_t time_limit_usec;
     } task;
+    int64_t met; /* left: so many due rows were met */
     struct {
         int64_t next_usec; /* until the next thing is due by the clock; -1: nothing is */
-        int64_t met;
         uint64_t xmin;
         bool polls;
         int64_t schema_version;
@@ -75,7 +75,7 @@ uint64_t store_read_horizon(const struct pg_result *result);
 int store_leave(struct pg *pg, const struct store_identity *identity, struct flight *const *unsent, size_t count, pg_done_fn done,
                 void *userdata) _must_check_;
 
-/* Planner connections. */
+/* Planner connections. rule "": whichever has captured events. */
 int store_commit_asynchronously(struct pg *pg, pg_done_fn done, void *userdata) _must_check_;
 int store_prove_bell(struct pg *pg, const char *nonce, pg_done_fn done, void *userdata) _must_check_;
 int store_set_time_limit(struct pg *pg, uint64_t time_limit_usec, pg_done_fn done, void *userdata) _must_check_;
@@ -86,6 +86,7 @@ int store_plan_failed(struct pg *pg, const char *rule, bool is_sweep, const char
 
 struct store_planned {
     const char *result; /* "done", "busy", "paused", "failed", "flood" */
+    const char *rule; /* that was planned; "" where none was */
     const char *error;
     const char *took;
     bool more;

@@ -1,0 +1,18 @@
+-- herald.is_due(): whether a claim would meet anything: a due row in some lane, or a lease that has ended. A cheap look, without
+-- regard to holds and limits.
+CREATE OR REPLACE FUNCTION herald.is_due() RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+DECLARE
+    moment timestamptz := clock_timestamp();
+BEGIN
+    RETURN EXISTS (SELECT FROM herald.lanes l
+                    WHERE EXISTS (SELECT FROM public.whatsapp_notifications n
+                                   WHERE n.lane = l.id AND n.next_at <= moment AND n.owner IS NULL AND NOT n.behind OFFSET 0))
+        OR EXISTS (SELECT FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL AND n.next_at <= moment);
+END
+$$;
