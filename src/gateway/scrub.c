@@ -209,6 +209,53 @@ void scrub_text(const char *bytes, size_t size, const struct sender *sender, con
     scrub_valid(&s, valid.data, valid.size, shown);
 }
 
+static unsigned pair_at(const char *text) {
+    return (unsigned) (unsigned char) text[0] << 8 | (unsigned char) text[1];
+}
+
+/* Whether a piece of it may be in the text: false is certain, and found without a search at each byte, since every answer is
+ * looked at. A piece is a run of pairs that all are in what is hidden. */
+static bool may_be_in(const struct hidden *h, const char *text, size_t size) {
+    unsigned char pairs[65536 / 8] = {0};
+    size_t run = 0;
+
+    for (size_t i = 0; i + 1 < h->size; i++)
+        pairs[pair_at(h->text + i) / 8] |= (unsigned char) (1U << (pair_at(h->text + i) % 8));
+    for (size_t i = 0; i + 1 < size && run + 1 < h->piece; i++)
+        run = pairs[pair_at(text + i) / 8] >> (pair_at(text + i) % 8) & 1 ? run + 1 : 0;
+    return run + 1 >= h->piece;
+}
+
+int scrub_kept(struct buf *b, const char *bytes, size_t size, const struct sender *sender) {
+    _cleanup_(buf_wipe) struct buf valid = BUF_MAX(2 * b->max + SCRUB_TAIL_BYTES); /* "[…]" is shorter than what it stands for */
+    struct scrubber s = {0};
+    size_t from = 0, n = 0;
+    int r = text_append_utf8(&valid, bytes, size, valid.max);
+
+    if (r < 0)
+        return r;
+    if (sender)
+        hide(&s, sender->secret, 1, SCRUB_SECRET_PIECE_BYTES);
+    if (valid.size == 0 || s.hidden_count == 0 || !may_be_in(&s.hidden[0], valid.data, valid.size))
+        return text_append_utf8(b, buf_string(&valid), valid.size, b->max - b->size);
+    for (size_t i = 0; i < valid.size && r >= 0; i += n) {
+        n = hidden_at(&s, valid.data + i, valid.size - i);
+        if (n == 0) {
+            n = 1;
+            continue;
+        }
+        r = text_append_utf8(b, valid.data + from, i - from, b->max - b->size);
+        while (i + n < valid.size && ((unsigned char) valid.data[i + n] & 0xc0) == 0x80)
+            n++;
+        if (r >= 0)
+            r = text_append_utf8(b, "[…]", strlen("[…]"), b->max - b->size);
+        from = i + n;
+    }
+    if (r >= 0 && from < valid.size)
+        r = text_append_utf8(b, valid.data + from, valid.size - from, b->max - b->size);
+    return r;
+}
+
 static bool is_plain_text(const struct reply *reply) {
     size_t i = strspn(reply->body, " \t\r\n");
 
