@@ -1,0 +1,170 @@
+"""What migrate makes of clusters, roles and databases, and the queries that the history promises."""
+
+import pytest
+
+from conftest import Cluster, Database
+from player import Daemon, accepted, add_rule, add_senders, rejected
+
+HISTORY_QUERIES = [
+    "SELECT * FROM whatsapp_notifications ORDER BY created_at DESC LIMIT 10;",
+    "SELECT nocs_name, COUNT(*) AS total_notifications FROM whatsapp_notifications GROUP BY nocs_name;",
+    "SELECT duration_status, send_status, COUNT(*) AS count FROM whatsapp_notifications GROUP BY duration_status, send_status;",
+    "SELECT * FROM whatsapp_notifications WHERE send_status = 'failed';",
+]
+COLUMNS = """id rule dedup_key recipient target_kind target channel sender template body payload send_status attempts next_at response_code
+             response_body error message_id created_at sent_at delivered_at read_at meter_number nocs_name duration_status class_id test_num""".split()
+
+
+def structure(db):
+    """Everything that a migration makes, with owners and rights."""
+    return db.sql("""SELECT 'f', p.oid::regprocedure::text, p.proowner::regrole::text, p.proacl::text, md5(p.prosrc), p.proconfig::text
+                       FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace
+                     UNION ALL SELECT 'r', c.oid::regclass::text, c.relowner::regrole::text, c.relacl::text, c.relkind::text, NULL
+                       FROM pg_class c WHERE c.relnamespace = 'herald'::regnamespace OR c.relname LIKE 'whatsapp_notifications%'
+                     UNION ALL SELECT 'n', n.nspname, n.nspowner::regrole::text, n.nspacl::text, NULL, NULL FROM pg_namespace n WHERE n.nspname = 'herald'
+                     ORDER BY 1, 2""")
+
+
+def test_again_changes_nothing(db):
+    before = structure(db)
+    assert len(before) > 100
+    db.sql("UPDATE herald.code SET checksum = 'another'")
+    db.pgherald("migrate", status=0)
+    assert structure(db) == before
+
+
+def test_again_keeps_what_rules_and_watches_generated(db):
+    db.sql("CREATE TABLE public.reading (id int PRIMARY KEY)")
+    add_rule(db, "readings", "SELECT id AS key, id::text AS dedup_key, '+8801700000001'::text AS recipient, '{}'::jsonb AS data, 'b'::text AS body FROM public.reading")
+    db.sql("SELECT herald.watch('public.reading', 'readings')")
+    before = structure(db)
+    db.sql("UPDATE herald.code SET checksum = 'another'")
+    db.pgherald("migrate", status=0)
+    assert structure(db) == before
+    daemon = Daemon(db)
+    db.sql("INSERT INTO public.reading VALUES (1)")
+    assert sum(done["new"] for _, _, done in daemon.work()) == 1
+    daemon.close()
+
+
+@pytest.mark.sanitize
+def test_a_second_database_of_the_cluster(db, empty_db):
+    """The roles are shared, and nothing else."""
+    empty_db.pgherald("migrate", status=0)
+    assert structure(empty_db) == structure(db)
+    for each in (db, empty_db):
+        add_senders(each, "wa")
+    first, second = Daemon(db), Daemon(empty_db)
+    ident = db.value("SELECT herald.send('+8801700000001', 'one')")
+    assert second.turn().claims == [] and first.turn().ids == [ident]
+    first.close()
+    second.close()
+    empty_db.pgherald("uninstall", "--history", "--yes", status=0)
+    db.pgherald("list", status=0)
+
+
+@pytest.fixture(scope="module")
+def fresh_cluster():
+    """A server that has never seen pgherald: no roles."""
+    server = Cluster()
+    yield server
+    server.remove()
+
+
+@pytest.mark.sanitize
+def test_a_role_with_createrole_is_enough(fresh_cluster):
+    fresh_cluster.sql("CREATE ROLE plain LOGIN")
+    fresh_cluster.sql("CREATE ROLE admin LOGIN CREATEROLE")
+    for name, owner in (("first", "admin"), ("second", "plain")):
+        fresh_cluster.sql(f"CREATE DATABASE {name} OWNER {owner}")
+    second = Database(fresh_cluster, "second")
+    refused = second.pgherald("migrate", user="plain", status=1)
+    assert "CREATEROLE" in refused.stderr and "CREATE ROLE herald_owner NOLOGIN" in refused.stderr
+    assert second.value("SELECT to_regnamespace('herald')") is None
+
+    first = Database(fresh_cluster, "first")
+    first.pgherald("migrate", user="admin", status=0)
+    assert first.value("SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = 'herald'") == "herald_owner"
+    assert "already at" in first.pgherald("migrate", user="admin", status=0).stdout
+    with first.connect("admin") as connection, connection.cursor() as cursor:
+        cursor.execute("""CREATE TABLE public.reading (id int);
+            CREATE VIEW public.readings AS SELECT id AS key, id::text AS dedup_key, '+8801700000001'::text AS recipient, '{}'::jsonb AS data, 'b'::text AS body FROM public.reading;
+            GRANT SELECT ON public.readings TO herald_rules;
+            SELECT herald.add_rule('readings', 'public.readings'), herald.watch('public.reading', 'readings'), herald.resume('rule', 'readings')""")
+    daemon = Daemon(first)
+    first.sql("INSERT INTO public.reading VALUES (1)")
+    assert sum(done["new"] for _, _, done in daemon.work()) == 1
+    daemon.close()
+    first.pgherald("uninstall", "--history", "--yes", user="admin", status=0)
+    for database in (first, second):
+        database.close()
+
+
+@pytest.mark.sanitize
+def test_a_database_whose_owner_is_another_says_what_to_grant(cluster, template, empty_db):
+    cluster.sql("DO $$ BEGIN IF to_regrole('stranger') IS NULL THEN CREATE ROLE stranger LOGIN; END IF; END $$")
+    cluster.sql("GRANT herald_owner, herald_rules, herald_capture TO stranger")
+    refused = empty_db.pgherald("migrate", user="stranger", status=1)
+    assert f"GRANT CREATE ON DATABASE {empty_db.name} TO stranger" in refused.stderr
+    assert empty_db.value("SELECT to_regnamespace('herald')") is None
+
+
+@pytest.mark.sanitize
+def test_an_edited_migration_and_a_foreign_table_are_refused_before_anything_is_done(db, empty_db):
+    db.sql("UPDATE herald.migrations SET checksum = 'edited' WHERE version = 2; UPDATE herald.code SET checksum = 'another'")
+    assert "migrations/0002_tables.sql" in db.pgherald("migrate", status=1).stderr
+    assert db.value("SELECT checksum FROM herald.code") == "another"
+    empty_db.sql("CREATE VIEW public.whatsapp_notifications AS SELECT 1 AS id")
+    assert "public.whatsapp_notifications" in empty_db.pgherald("migrate", status=1).stderr
+    assert empty_db.value("SELECT to_regnamespace('herald')") is None
+
+
+@pytest.fixture
+def history(db):
+    """A history with a message of each kind."""
+    db.sql("INSERT INTO herald.templates (name, body) VALUES ('t', 'Meter {{meter_number}}')")
+    add_rule(db, "meters", """SELECT n::text AS dedup_key, CASE n WHEN 3 THEN 'nobody' ELSE '+88017000000' || (10 + n) END AS recipient,
+                 jsonb_build_object('meter_number', 'm' || n, 'nocs_name', 'Banani', 'duration_status', 'over ' || n, 'class_id', n, 'test_num', NULL) AS data
+               FROM generate_series(1, 3) n""", "t")
+    add_senders(db, "wa")
+    daemon = Daemon(db)
+    daemon.plan("meters")
+    claims = sorted(daemon.turn().claims)
+    daemon.turn(accepted(claims[0]), rejected(claims[1]))
+    daemon.close()
+    return db
+
+
+def test_history_queries_work_as_they_stand(history):
+    db = history
+    newest, by_name, by_status, failed = (db.sql(query) for query in HISTORY_QUERIES)
+    assert len(newest) == 3 and by_name == [("Banani", 3)]
+    assert sorted(by_status) == [("over 1", "sent", 1), ("over 2", "failed", 1), ("over 3", "suppressed", 1)]
+    assert len(failed) == 1
+    columns = db.column("SELECT attname FROM pg_attribute WHERE attrelid = 'public.whatsapp_notifications'::regclass AND attnum > 0 ORDER BY attnum")
+    assert columns[:len(COLUMNS)] == COLUMNS, "internal columns come last"
+    assert db.sql("SELECT meter_number, class_id, test_num FROM whatsapp_notifications ORDER BY id") == [("m1", "1", None), ("m2", "2", None), ("m3", "3", None)]
+    assert db.value("SELECT count(*) FROM pg_constraint WHERE confrelid = 'public.whatsapp_notifications'::regclass") == 0
+
+
+@pytest.mark.parametrize("query", ["DELETE FROM whatsapp_notifications;", "TRUNCATE TABLE whatsapp_notifications RESTART IDENTITY;"])
+def test_the_history_can_be_emptied_and_everything_is_told_again(history, query):
+    db = history
+    db.sql(query)
+    daemon = Daemon(db)
+    assert daemon.plan("meters")["new"] == 3
+    assert db.value("SELECT min(id) FROM whatsapp_notifications") == (1 if "TRUNCATE" in query else 4)
+    claims = daemon.turn().claims
+    daemon.turn(*(accepted(c) for c in claims))
+    assert db.value("SELECT count(*) FROM whatsapp_notifications WHERE send_status = 'sent'") == 2
+    daemon.close()
+
+
+def test_views_answer(history):
+    db = history
+    assert {item for item, in db.sql("SELECT item FROM herald.status")} >= {"daemon node-1", "last 24 hours", "rule meters", "sender wa"}
+    db.sql("SELECT herald.send('+8801700000001', 'waiting')")
+    assert db.sql("SELECT rule, channel, sender, send_status, messages FROM herald.backlog") == [(None, "whatsapp", None, "pending", 1)]
+    assert sorted(db.sql("SELECT rule, send_status, messages FROM herald.stats WHERE rule IS NOT NULL")) == [
+        ("meters", "failed", 1), ("meters", "sent", 1), ("meters", "suppressed", 1)]
+
