@@ -1,4 +1,5 @@
--- herald.count_claimed(senders): notes what the senders with limits or a gap have just taken; senders: one element a message.
+-- herald.count_claimed(senders): notes what the senders with limits or a gap have just taken; senders: one element a message (NULL:
+-- not taken). A gap is stretched by up to a half at random: a person does not type like a clock.
 CREATE OR REPLACE FUNCTION herald.count_claimed(claimed_senders text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -16,7 +17,7 @@ BEGIN
     ON CONFLICT (kind, name, span_sec, bucket) DO UPDATE SET n = c.n + EXCLUDED.n;
 
     INSERT INTO herald.sender_state AS g (sender, next_at)
-    SELECT DISTINCT s.name, clock_timestamp() + s.gap FROM unnest(claimed_senders) u JOIN herald.senders s ON s.name = u AND s.gap > '0'
+    SELECT DISTINCT s.name, clock_timestamp() + s.gap * (1 + random() / 2) FROM unnest(claimed_senders) u JOIN herald.senders s ON s.name = u AND s.gap > '0'
     ON CONFLICT (sender) DO UPDATE SET next_at = EXCLUDED.next_at;
 END
 $$;
