@@ -231,7 +231,8 @@ def template(cluster):
     return "herald_template"
 
 
-def _database(cluster, source):
+def copied_database(cluster, source):
+    """For fixtures: a copy of a database, until the test is over."""
     name = f"t_{uuid.uuid4().hex[:12]}"
     cluster.sql(f"CREATE DATABASE {name} TEMPLATE {source}")
     database = Database(cluster, name)
@@ -243,10 +244,10 @@ def _database(cluster, source):
 @pytest.fixture
 def db(cluster, template):
     """A fresh database with pgherald's schema."""
-    yield from _database(cluster, template)
+    yield from copied_database(cluster, template)
 
 
 @pytest.fixture
 def empty_db(cluster):
     """A fresh database without anything."""
-    yield from _database(cluster, "template0")
+    yield from copied_database(cluster, "template0")
