@@ -1,60 +1,18 @@
-#include "daemon/dispatcher.h"
+#include "daemon/dispatcher_internal.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/account.h"
-#include "daemon/bell.h"
-#include "daemon/fleet.h"
-#include "daemon/store.h"
 
 enum {
-    NONCE_BYTES = 40,
     GATHER_USEC = 2 * 1000,  /* so long an outcome waits for others to be recorded with */
     EMPTY_PAUSE_USEC = 50 * 1000, /* due rows that could not be claimed: somebody has locked them */
     COMPLAIN_EVERY_USEC = 60 * 1000 * 1000,
 };
-
-/* What the connection is doing. */
-enum stage { STAGE_AWAY, STAGE_LISTENING, STAGE_JOINING, STAGE_TURNING, STAGE_LEAVING, STAGE_LEFT };
-
-struct dispatcher {
-    sd_event *event;
-    struct dispatcher_options options;
-    struct dispatcher_handler handler;
-    void *userdata;
-    struct pg *pg;
-    struct fleet *fleet;
-    struct accounts accounts;
-    struct store_identity identity;
-    struct bell bell;
-    enum stage stage;
-    sd_event_source *timer;     /* the next thing to do by the clock */
-    sd_event_source *reconnect;
-    struct backoff backoff;
-    uint64_t timer_at;
-    uint64_t due_at;        /* when something is due in the database, UINT64_MAX: nothing */
-    uint64_t held_off_until; /* no turn before: the last one failed, or found rows that it could not claim */
-    uint64_t complained_at;
-    size_t recording;       /* outcomes in the turn under way */
-    size_t record_most;     /* how many go into one turn: fewer after one failed */
-    unsigned failed_turns;  /* in a row */
-    unsigned room;          /* of the turn under way */
-    uint64_t request_limit_usec;
-    bool more_due;
-    bool is_draining;
-    bool was_lost;
-    bool is_bell_silent; /* it was not heard when it was rung to prove it */
-    char nonce[NONCE_BYTES];
-};
-
-static void pump(struct dispatcher *d);
 
 /* ---- What to do next ---- */
 
@@ -104,137 +62,6 @@ static void arm_for_next(struct dispatcher *d) {
         arm(d, at);
 }
 
-/* ---- Losing and finding the database ---- */
-
-static void reconnect_later(struct dispatcher *d) {
-    (void) sd_event_source_set_time(d->reconnect, clock_monotonic_usec() + backoff_next_usec(&d->backoff, random_u64()));
-    (void) sd_event_source_set_enabled(d->reconnect, SD_EVENT_ONESHOT);
-}
-
-static void lost(struct dispatcher *d, const char *why) {
-    const struct log_field fields[] = {{"PGHERALD_REASON", why}, {0}};
-
-    if (!d->was_lost)
-        log_event(LOG_EVENT_DATABASE_LOST, LOG_WARNING, fields,
-                  "the database is away; what is in flight goes on, and everything else when it is back");
-    d->was_lost = true;
-    d->stage = STAGE_AWAY;
-    d->recording = 0;
-    d->record_most = SIZE_MAX;
-    reconnect_later(d);
-}
-
-/* For what can't be waited for: breaks the connection off, and begins anew. */
-static void start_over(struct dispatcher *d, const char *why) {
-    pg_disconnect(d->pg);
-    lost(d, why);
-}
-
-static void on_lost(_unused_ struct pg *pg, const struct pg_error *error, void *userdata) {
-    struct dispatcher *d = userdata;
-
-    if (strcmp(error->sqlstate, PG_BAD_CONNINFO) == 0)
-        d->handler.on_unfit(error->text, d->userdata);
-    else
-        lost(d, error->text);
-}
-
-static int on_reconnect(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
-    struct dispatcher *d = userdata;
-
-    if (pg_connect(d->pg) < 0)
-        reconnect_later(d);
-    return 0;
-}
-
-/* SQLSTATEs of a database without our functions. */
-static bool is_unmigrated(const char *sqlstate) {
-    return strcmp(sqlstate, "3F000") == 0 || strcmp(sqlstate, "42883") == 0 || strcmp(sqlstate, "42P01") == 0;
-}
-
-static void unfit(struct dispatcher *d, const char *reason) {
-    d->handler.on_unfit(reason, d->userdata);
-}
-
-static bool check_schema(struct dispatcher *d, int64_t version) {
-    char reason[256];
-
-    if (version == d->options.schema_version)
-        return true;
-    if (version > d->options.schema_version)
-        (void) snprintf(reason, sizeof(reason), "the database has schema %" PRId64 ", and this pgherald knows %" PRId64
-                        ": upgrade pgherald", version, d->options.schema_version);
-    else
-        (void) snprintf(reason, sizeof(reason), "the database has schema %" PRId64 ", and this pgherald needs %" PRId64
-                        ": run pgherald migrate", version, d->options.schema_version);
-    unfit(d, reason);
-    return false;
-}
-
-static void join_failed(struct dispatcher *d, const struct pg_error *error) {
-    if (d->identity.incarnation == 0 && strcmp(error->sqlstate, "HR002") == 0)
-        unfit(d, error->text);
-    else if (is_unmigrated(error->sqlstate))
-        unfit(d, "the database has no schema of pgherald: run pgherald migrate");
-    else if (strcmp(error->sqlstate, "42501") == 0)
-        unfit(d, "this role may not run the daemon: GRANT herald_daemon TO it, in this database");
-    else
-        start_over(d, error->text);
-}
-
-static void on_joined(_unused_ struct pg *pg, const struct pg_result *result, const struct pg_error *error, void *userdata) {
-    struct dispatcher *d = userdata;
-    struct store_joined joined;
-
-    if (error) {
-        join_failed(d, error);
-        return;
-    }
-    store_read_joined(result, &joined);
-    if (!check_schema(d, joined.schema_version))
-        return;
-    if (joined.given_back + joined.in_doubt > 0)
-        log_event(LOG_EVENT_RESCUED, LOG_NOTICE, NULL, "%" PRId64 " messages claimed in a lost answer go back; %" PRId64
-                  " of an earlier daemon of this node are in doubt", joined.given_back, joined.in_doubt);
-    if (d->was_lost)
-        log_event(LOG_EVENT_DATABASE_BACK, LOG_NOTICE, NULL, "the database is back");
-    d->was_lost = false;
-    d->identity.incarnation = joined.incarnation;
-    d->stage = STAGE_TURNING;
-    d->failed_turns = 0;
-    d->held_off_until = 0;
-    d->due_at = UINT64_MAX;
-    backoff_reset(&d->backoff);
-    bell_start(&d->bell, clock_monotonic_usec());
-    d->handler.on_joined(d->userdata);
-    pump(d);
-}
-
-static void on_listening(struct pg *pg, _unused_ const struct pg_result *result, const struct pg_error *error, void *userdata) {
-    struct dispatcher *d = userdata;
-    struct flight **flights;
-    size_t count;
-    int r;
-
-    if (error) {
-        start_over(d, error->text);
-        return;
-    }
-    d->stage = STAGE_JOINING;
-    fleet_all(d->fleet, &flights, &count);
-    r = store_join(pg, &d->identity, flights, count, on_joined, d);
-    if (r < 0)
-        start_over(d, strerror(-r));
-}
-
-static void on_connected(struct pg *pg, void *userdata) {
-    struct dispatcher *d = userdata;
-
-    d->stage = STAGE_LISTENING;
-    if (store_listen(pg, on_listening, d) < 0)
-        start_over(d, "no memory");
-}
-
 static void on_notify(_unused_ struct pg *pg, _unused_ const char *channel, const char *payload, void *userdata) {
     struct dispatcher *d = userdata;
 
@@ -248,7 +75,7 @@ static void on_notify(_unused_ struct pg *pg, _unused_ const char *channel, cons
     if (d->stage == STAGE_TURNING && bell_is_down(&d->bell) && !d->is_draining && d->handler.on_rung(d->userdata))
         return;
     bell_rang(&d->bell);
-    pump(d);
+    dispatcher_pump(d);
 }
 
 /* ---- Turns ---- */
@@ -257,7 +84,8 @@ static void log_sender(enum store_row_kind kind, const char *sender, const char 
     const struct log_field fields[] = {{"PGHERALD_SENDER", sender}, {"PGHERALD_REASON", reason}, {0}};
 
     if (kind == STORE_HELD)
-        log_event(LOG_EVENT_SENDER_HELD, LOG_ERR, fields, "this sender fails and is held; it is probed by itself, and nothing is lost");
+        log_event(LOG_EVENT_SENDER_HELD, LOG_ERR, fields,
+                  "this sender fails and is held; it is probed by itself, and nothing is lost");
     else
         log_event(LOG_EVENT_SENDER_OPENED, LOG_NOTICE, fields, "this sender works again");
 }
@@ -323,7 +151,7 @@ static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, co
 
     if (error) {
         turn_failed(d, error);
-        pump(d);
+        dispatcher_pump(d);
         return;
     }
     found = d->recording > 0;
@@ -343,10 +171,10 @@ static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, co
             d->handler.on_task(row.task.rule, row.task.is_sweep, row.task.time_limit_usec, d->userdata);
         else if (row.kind == STORE_LEFT)
             d->more_due = d->room > 0 && row.met >= (int64_t) d->room;
-        else if (row.kind == STORE_LOOK && check_schema(d, row.look.schema_version))
+        else if (row.kind == STORE_LOOK && joining_check_schema(d, row.look.schema_version))
             read_look(d, &row, found);
     }
-    pump(d);
+    dispatcher_pump(d);
 }
 
 static int take_turn(struct dispatcher *d) {
@@ -369,22 +197,22 @@ static void on_said(_unused_ struct pg *pg, _unused_ const struct pg_result *res
     uint64_t now = clock_monotonic_usec();
 
     if (error)
-        start_over(d, error->text);
+        joining_start_over(d, error->text);
     else if (bell_next(&d->bell, now) == BELL_SAY_ASLEEP || bell_next(&d->bell, now) == BELL_SAY_AWAKE)
         bell_said(&d->bell, now);
     else
         bell_renewed(&d->bell, now);
-    pump(d);
+    dispatcher_pump(d);
 }
 
 static void on_horizon(_unused_ struct pg *pg, const struct pg_result *result, const struct pg_error *error, void *userdata) {
     struct dispatcher *d = userdata;
 
     if (error)
-        start_over(d, error->text);
+        joining_start_over(d, error->text);
     else
         bell_took_horizon(&d->bell, clock_monotonic_usec(), store_read_horizon(result));
-    pump(d);
+    dispatcher_pump(d);
 }
 
 static int follow_bell(struct dispatcher *d, enum bell_action action) {
@@ -422,7 +250,7 @@ static int leave(struct dispatcher *d) {
 }
 
 /* One statement at a time: starts the next one, or arms the timer for it. */
-static void pump(struct dispatcher *d) {
+void dispatcher_pump(struct dispatcher *d) {
     uint64_t now = clock_monotonic_usec();
     enum bell_action action;
     int r = 0;
@@ -441,14 +269,14 @@ static void pump(struct dispatcher *d) {
     else
         arm_for_next(d);
     if (r < 0)
-        start_over(d, strerror(-r));
+        joining_start_over(d, strerror(-r));
 }
 
 static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
     struct dispatcher *d = userdata;
 
     d->timer_at = 0;
-    pump(d);
+    dispatcher_pump(d);
     return 0;
 }
 
@@ -460,14 +288,14 @@ static void on_landed(const struct flight *f, void *userdata) {
     /* Its secret may be a new one when it is probed. */
     if (f->outcome.kind == OUTCOME_WAIT && f->outcome.scope == SCOPE_SENDER && f->account)
         accounts_doubt(&d->accounts, f->account->name);
-    pump(d);
+    dispatcher_pump(d);
 }
 
 /* ---- From outside ---- */
 
 void dispatcher_look(struct dispatcher *d) {
     bell_rang(&d->bell);
-    pump(d);
+    dispatcher_pump(d);
 }
 
 void dispatcher_expect_nonce(struct dispatcher *d, const char *nonce) {
@@ -491,7 +319,7 @@ void dispatcher_drain(struct dispatcher *d) {
     if (d->stage == STAGE_AWAY && d->identity.incarnation == 0)
         d->handler.on_drained(d->userdata); /* it never came to anything */
     else
-        pump(d);
+        dispatcher_pump(d);
 }
 
 void dispatcher_get_figures(const struct dispatcher *d, struct dispatcher_figures *ret) {
@@ -504,7 +332,8 @@ void dispatcher_get_figures(const struct dispatcher *d, struct dispatcher_figure
 
 int dispatcher_new(sd_event *event, const struct dispatcher_options *options, const struct dispatcher_handler *handler,
                    void *userdata, struct dispatcher **ret) {
-    static const struct pg_handler pg_handler = {.on_connected = on_connected, .on_lost = on_lost, .on_notify = on_notify};
+    static const struct pg_handler pg_handler = {
+        .on_connected = joining_on_connected, .on_lost = joining_on_lost, .on_notify = on_notify};
     _cleanup_(dispatcher_freep) struct dispatcher *d = calloc(1, sizeof(*d));
     int r;
 
@@ -527,7 +356,7 @@ int dispatcher_new(sd_event *event, const struct dispatcher_options *options, co
     if (r >= 0)
         r = sd_event_source_set_enabled(d->timer, SD_EVENT_OFF);
     if (r >= 0)
-        r = sd_event_add_time(event, &d->reconnect, CLOCK_MONOTONIC, 0, 10 * USEC_PER_MSEC, on_reconnect, d);
+        r = sd_event_add_time(event, &d->reconnect, CLOCK_MONOTONIC, 0, 10 * USEC_PER_MSEC, joining_on_reconnect, d);
     if (r >= 0)
         r = sd_event_source_set_enabled(d->reconnect, SD_EVENT_OFF);
     if (r < 0)

@@ -131,7 +131,8 @@ void fleet_launch(struct fleet *fleet, struct flight *f, uint64_t time_limit_use
         return;
     }
     if (r == -EINVAL)
-        outcome_set(&f->outcome, OUTCOME_WAIT, SCOPE_SENDER, WAIT_BY_BACKOFF, 0, "the request is not fit to be sent: check its base_url and headers");
+        outcome_set(&f->outcome, OUTCOME_WAIT, SCOPE_SENDER, WAIT_BY_BACKOFF, 0,
+                    "the request is not fit to be sent: check its base_url and headers");
     else if (r < 0)
         outcome_set(&f->outcome, OUTCOME_WAIT, SCOPE_SENDER, WAIT_BY_BACKOFF, 0, "this daemon has no memory left");
     finish(fleet, f);

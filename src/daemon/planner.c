@@ -128,7 +128,8 @@ static void log_outcome(const struct task *t, const struct store_planned *d) {
         log_swept(d->rule, d);
     if (d->set_aside > 0)
         log_event(LOG_EVENT_RULE_FAILED, LOG_WARNING, fields,
-                  "%lld keys of this rule could not be evaluated and are set aside: see herald.set_aside", (long long) d->set_aside);
+                  "%lld keys of this rule could not be evaluated and are set aside: see herald.set_aside",
+                  (long long) d->set_aside);
 }
 
 static void on_failure_noted(_unused_ struct pg *pg, _unused_ const struct pg_result *result, const struct pg_error *error,

@@ -108,7 +108,8 @@ void pg_error_set_loss(struct pg_error *e, const char *reason, bool is_connectin
     pg_error_set(e, "%s", buf_error(&text) < 0 ? "it could not be connected" : buf_string(&text));
     if (!in_conninfo)
         return;
-    pg_error_add(e, "write it as host=… dbname=… user=…, or as postgresql://user@host/dbname; in the latter, write @ as %40 and / as %2F");
+    pg_error_add(e, "write it as host=… dbname=… user=…, or as postgresql://user@host/dbname; "
+                    "in the latter, write @ as %40 and / as %2F");
     (void) snprintf(e->sqlstate, sizeof(e->sqlstate), "%s", PG_BAD_CONNINFO);
 }
 
