@@ -35,6 +35,7 @@ struct daemon {
     bool is_ready;
     bool is_stopping;
     bool must_prove_bell;
+    bool is_proving_bell; /* asked for, and neither heard nor given up */
     bool is_bell_silent;
     int exit_status;
 };
@@ -132,11 +133,26 @@ static void prove_bell(struct daemon *d) {
     if (planner_prove_bell(d->planner, nonce) < 0)
         return; /* on_usable or on_planned tries again */
     d->must_prove_bell = false;
+    d->is_proving_bell = true;
+    (void) sd_event_source_set_enabled(d->bell_proof, SD_EVENT_OFF); /* of a proof before this one */
+}
+
+/* It must be heard within a second from now. What was cut off proves nothing. */
+static void on_rung(bool rung, void *userdata) {
+    struct daemon *d = userdata;
+
+    if (!d->is_proving_bell)
+        return; /* heard already */
+    if (!rung) {
+        d->must_prove_bell = true;
+        return;
+    }
     (void) sd_event_source_set_time_relative(d->bell_proof, BELL_PROOF_USEC);
     (void) sd_event_source_set_enabled(d->bell_proof, SD_EVENT_ONESHOT);
 }
 
 static void bell_proved(struct daemon *d, bool heard) {
+    d->is_proving_bell = false;
     (void) sd_event_source_set_enabled(d->bell_proof, SD_EVENT_OFF);
     if (!heard && !d->is_bell_silent)
         log_event(LOG_EVENT_BELL_SILENT, LOG_WARNING, NULL,
@@ -148,7 +164,12 @@ static void bell_proved(struct daemon *d, bool heard) {
 }
 
 static int on_bell_not_heard(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
-    bell_proved(userdata, false);
+    struct daemon *d = userdata;
+    struct dispatcher_figures f;
+
+    dispatcher_get_figures(d->dispatcher, &f);
+    if (f.is_connected) /* else it is proved anew when it has joined again */
+        bell_proved(d, false);
     return 0;
 }
 
@@ -307,7 +328,7 @@ static int add_workers(struct daemon *d) {
                                                                  .on_task = on_task,
                                                                  .on_unfit = on_unfit,
                                                                  .on_drained = on_drained};
-    static const struct planner_handler planner_handler = {.on_planned = on_planned, .on_usable = on_usable};
+    static const struct planner_handler planner_handler = {.on_planned = on_planned, .on_usable = on_usable, .on_rung = on_rung};
     struct dispatcher_options options;
     int r;
 

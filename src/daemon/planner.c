@@ -33,6 +33,7 @@ struct lane {
     struct pg *pg;
     bool is_ready;
     bool is_free; /* ready, and nothing runs */
+    bool is_ringing; /* to prove the bell */
     uint64_t time_limit_usec; /* that the session has */
     struct task *task;
     struct backoff backoff;
@@ -303,7 +304,9 @@ static void on_bell_rung(_unused_ struct pg *pg, _unused_ const struct pg_result
 
     if (error)
         log_error("the bell could not be rung to prove it: %s", error->text);
+    l->is_ringing = false;
     l->is_free = true;
+    l->planner->handler.on_rung(true, l->planner->userdata);
     dispatch(l->planner);
 }
 
@@ -314,8 +317,10 @@ int planner_prove_bell(struct planner *p, const char *nonce) {
         if (!l->is_free)
             continue;
         int r = store_prove_bell(l->pg, nonce, on_bell_rung, l);
-        if (r >= 0)
+        if (r >= 0) {
             l->is_free = false;
+            l->is_ringing = true;
+        }
         return r;
     }
     return -EAGAIN;
@@ -361,6 +366,10 @@ static void on_lost(_unused_ struct pg *pg, const struct pg_error *error, void *
     }
     if (!l->planner->stopped)
         lane_reconnect_later(l);
+    if (l->is_ringing) {
+        l->is_ringing = false;
+        l->planner->handler.on_rung(false, l->planner->userdata);
+    }
 }
 
 static int on_reconnect(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {

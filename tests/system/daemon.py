@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import urllib.parse
 from pathlib import Path
 
@@ -116,19 +117,23 @@ class Daemon(Process):
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         # An abstract address: a path in a test's directory may be longer than an address may be.
         self.notify.bind(b"\0pgherald-test-%d-%d" % (os.getpid(), id(self)))
-        self.notify.setblocking(False)
+        # Read all the time: ten datagrams that nobody reads, and the daemon waits in sd_notify().
         self.heard = []
+        self.listener = threading.Thread(target=self._listen, daemon=True)
+        self.listener.start()
         super().__init__(directory, name, ["--config", self.config, "run"],
                          {"NOTIFY_SOCKET": "@" + self.notify.getsockname()[1:].decode(), **(env or {})})
         if wait:
             self.wait_ready()
 
+    def _listen(self):
+        with contextlib.suppress(OSError):
+            while datagram := self.notify.recv(65536):
+                self.heard += datagram.decode().split("\n")
+
     def states(self):
         """What it has told systemd so far, a line a state."""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self.heard += self.notify.recv(65536).decode().split("\n")
-        return self.heard
+        return list(self.heard)
 
     def wait_ready(self, timeout_sec=20.0):
         def ready():
@@ -145,6 +150,9 @@ class Daemon(Process):
         try:
             return super().stop(number, timeout_sec)
         finally:
+            with contextlib.suppress(OSError):
+                self.notify.shutdown(socket.SHUT_RDWR)
+            self.listener.join()
             self.notify.close()
 
 
