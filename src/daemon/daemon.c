@@ -138,7 +138,7 @@ static void prove_bell(struct daemon *d) {
 }
 
 /* It must be heard within a second from now. What was cut off proves nothing. */
-static void on_rung(bool rung, void *userdata) {
+static void on_bell_rung(bool rung, void *userdata) {
     struct daemon *d = userdata;
 
     if (!d->is_proving_bell)
@@ -328,7 +328,8 @@ static int add_workers(struct daemon *d) {
                                                                  .on_task = on_task,
                                                                  .on_unfit = on_unfit,
                                                                  .on_drained = on_drained};
-    static const struct planner_handler planner_handler = {.on_planned = on_planned, .on_usable = on_usable, .on_rung = on_rung};
+    static const struct planner_handler planner_handler = {
+        .on_planned = on_planned, .on_usable = on_usable, .on_bell_rung = on_bell_rung};
     struct dispatcher_options options;
     int r;
 

@@ -306,7 +306,7 @@ static void on_bell_rung(_unused_ struct pg *pg, _unused_ const struct pg_result
         log_error("the bell could not be rung to prove it: %s", error->text);
     l->is_ringing = false;
     l->is_free = true;
-    l->planner->handler.on_rung(true, l->planner->userdata);
+    l->planner->handler.on_bell_rung(true, l->planner->userdata);
     dispatch(l->planner);
 }
 
@@ -368,7 +368,7 @@ static void on_lost(_unused_ struct pg *pg, const struct pg_error *error, void *
         lane_reconnect_later(l);
     if (l->is_ringing) {
         l->is_ringing = false;
-        l->planner->handler.on_rung(false, l->planner->userdata);
+        l->planner->handler.on_bell_rung(false, l->planner->userdata);
     }
 }
 

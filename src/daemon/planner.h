@@ -17,7 +17,7 @@ struct planner_handler {
     /* All connections that could be made are made, or one of them: the bell can be proved. */
     void (*on_usable)(void *userdata);
     /* What planner_prove_bell() began has ended; false: its connection was lost, perhaps before it rang. */
-    void (*on_rung)(bool rung, void *userdata);
+    void (*on_bell_rung)(bool rung, void *userdata);
 };
 
 int planner_new(sd_event *event, const char *conninfo, unsigned connections, const struct planner_handler *handler,
