@@ -417,7 +417,7 @@ static void test_silent_server(_unused_ void **state) {
     struct owner o = owner_new();
     char where[200];
     uint16_t port;
-    _cleanup_(closep) int fd = listener(&port);
+    _cleanup_(closep) _unused_ int fd = listener(&port);
 
     (void) snprintf(where, sizeof(where), "host=127.0.0.1 port=%u connect_timeout=1 user=postgres", port);
     owner_connect(&o, where);
@@ -431,7 +431,7 @@ static void test_vanished_host(_unused_ void **state) {
     struct owner o = owner_new();
     char where[400];
     uint16_t port;
-    _cleanup_(closep) int fd = listener(&port);
+    _cleanup_(closep) _unused_ int fd = listener(&port);
     int fill[4];
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
 
