@@ -106,7 +106,7 @@ check-unit: $(TEST_PROGRAMS)
 check-lint:
 	$(Q)tests/lint/run
 
-check-system: all
+check-system: all $(BUILD)/sink
 	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) $(PYTHON) -m pytest -q -p no:cacheprovider tests/system
 
 check-sanitize:
