@@ -75,6 +75,9 @@ BEGIN
         VALUES (scope, CASE scope WHEN 'template' THEN n.template ELSE n.target END,
                 CASE scope WHEN 'template' THEN 'template' ELSE 'pair limit' END, n.next_at, why, 'pgherald')
         ON CONFLICT (kind, name, cause) DO UPDATE SET until = EXCLUDED.until, reason = EXCLUDED.reason;
+    ELSIF outcome = 'in_doubt' AND EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender) THEN
+        -- A probe that ended so is no reason to put the next message in doubt at once.
+        RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, NULL, why) h;
     ELSIF outcome = 'rejected' THEN
         -- A gateway that refuses a message works.
         RETURN QUERY DELETE FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender

@@ -412,6 +412,17 @@ def test_a_held_sender_is_probed_by_exactly_one_and_opened(db, daemon):
     other.close()
 
 
+def test_a_probe_that_ends_in_doubt_prolongs_the_pause(db, daemon):
+    """A gateway that hangs must not be fed one message after the other."""
+    for i in range(3):
+        send(db, i)
+    daemon.turn(wait(daemon.turn(room=1).claims[0], "sender"), room=0)
+    probe_now(db, "wa")
+    turn = daemon.turn(in_doubt(daemon.turn().claims[0], "timed out"))
+    assert turn.claims == [] and turn.events == []
+    assert db.sql("SELECT reason, failures, until > clock_timestamp() + interval '3 s' FROM herald.holds") == [("timed out", 2, True)]
+
+
 def test_a_refusal_opens_a_sender_too(db, daemon):
     send(db, 1)
     daemon.turn(wait(daemon.turn().claims[0], "sender"))
