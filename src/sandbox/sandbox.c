@@ -54,6 +54,7 @@ static int parse_options(int argc, char **argv, struct options *ret) {
     };
     *ret = (struct options) {.listen = LISTEN_DEFAULT, .keep = KEEP_DEFAULT};
     optind = 0;
+    opterr = 1; /* the program's own options are told of otherwise */
     for (int c; (c = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
         if (c == 'l')
             ret->listen = optarg;
