@@ -108,6 +108,11 @@ static int take_off(struct fleet *fleet, struct flight *f, uint64_t time_limit_u
                     f->account ? f->account->problem : "its sender was not described");
         return 0;
     }
+    if (f->fault) {
+        outcome_set(&f->outcome, OUTCOME_REJECTED, SCOPE_MESSAGE, 0, 0, "the template with its parameters is beyond bounds: %s; shorten it",
+                    f->fault);
+        return 0;
+    }
     r = f->account->gateway->request(&f->account->sender, &f->message, &request, &f->outcome);
     if (r <= 0)
         return r;

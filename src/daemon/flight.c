@@ -23,8 +23,11 @@ int flight_new(int64_t id, int64_t attempt_id, const char *target, bool is_group
     const char *why;
     int r;
 
-    if (!f)
+    if (!f) {
+        account_unref(account);
         return -ENOMEM;
+    }
+    f->account = account;
     f->texts = malloc(target_bytes + body_bytes);
     if (!f->texts)
         return -ENOMEM;
@@ -32,8 +35,10 @@ int flight_new(int64_t id, int64_t attempt_id, const char *target, bool is_group
     memcpy(f->texts + target_bytes, body, body_bytes);
     if (template_json) {
         r = json_parse(template_json, strlen(template_json), &f->document, &why);
-        if (r < 0)
+        if (r == -ENOMEM)
             return r;
+        if (r < 0)
+            f->fault = why;
     }
     f->message = (struct message) {.id = id,
                                    .attempt_id = attempt_id,
@@ -41,7 +46,6 @@ int flight_new(int64_t id, int64_t attempt_id, const char *target, bool is_group
                                    .is_group = is_group,
                                    .body = f->texts + target_bytes,
                                    .template = f->document ? json_root(f->document) : NULL};
-    f->account = account;
     *ret = TAKE_PTR(f);
     return 0;
 }

@@ -14,6 +14,7 @@ struct flight {
     struct message message; /* borrows from texts and document */
     struct account *account; /* referenced; NULL where the claim named a sender that no row described */
     struct outcome outcome;  /* once it has ended */
+    const char *fault;       /* why the row can't be sent as it is, static; NULL: it can */
     char *reply;             /* the answer's body, valid UTF-8, at most FLIGHT_REPLY_BYTES_MAX; NULL where there was none */
     uint64_t started_usec;   /* monotonic */
     struct fleet *fleet;     /* the fleet's: borrowed, and where in its list of those in flight it stands */
@@ -23,7 +24,8 @@ struct flight {
     struct json *document;
 };
 
-/* A claimed row. template_json may be NULL. The account's reference goes over to the flight. */
+/* A claimed row. template_json may be NULL; one that can't be read is the flight's fault. The account's reference goes over to the
+ * flight, also where there is none for want of memory. */
 int flight_new(int64_t id, int64_t attempt_id, const char *target, bool is_group, const char *body, const char *template_json,
                struct account *account, struct flight **ret) _must_check_;
 

@@ -147,19 +147,22 @@ static void on_failure_noted(_unused_ struct pg *pg, _unused_ const struct pg_re
 /* The function itself failed: cancelled by its time limit, or by the server's state. */
 static void plan_broke(struct lane *l, const struct pg_error *error) {
     struct task *t = l->task;
+    bool is_timeout = strcmp(error->sqlstate, "57014") == 0;
+    const char *why = is_timeout ? "it took longer than its time_limit; make its source faster, or give it more by herald.add_rule()"
+                                 : error->text;
 
     if (t->rule[0] == '\0') {
         lane_finish(l); /* the look that follows names the rule, and the task of its own tells what is wrong */
         l->planner->handler.on_planned(l->planner->userdata);
         return;
     }
-    log_failed(t->rule, error->text);
-    if (strcmp(error->sqlstate, "57014") == 0 && !t->is_sweep && t->batch > 1) {
+    log_failed(t->rule, why);
+    if (is_timeout && !t->is_sweep && t->batch > 1) {
         t->batch /= 2;
         lane_put_back(l, BUSY_PAUSE_USEC);
         return;
     }
-    if (store_plan_failed(l->pg, t->rule, t->is_sweep, error->text, on_failure_noted, l) < 0) {
+    if (store_plan_failed(l->pg, t->rule, t->is_sweep, why, on_failure_noted, l) < 0) {
         lane_put_back(l, USEC_PER_SEC);
         return;
     }
