@@ -106,7 +106,8 @@ check-unit: $(TEST_PROGRAMS)
 check-lint:
 	$(Q)tests/lint/run
 
-check-system: all $(BUILD)/sink
+check-system:
+	$(Q)$(MAKE) all $(BUILD)/sink
 	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) $(PYTHON) -m pytest -q -p no:cacheprovider tests/system
 
 check-sanitize:
