@@ -181,6 +181,34 @@ def test_a_body_over_the_limit_of_the_cloud_api(world):
     assert "4097 characters" in world.db.pgherald("show", over, status=0).stdout
 
 
+def test_messages_far_too_large(world):
+    """Each is refused for what it is, and none is left in doubt: nothing of them left the daemon."""
+    for gateway in ("cloud", "wppconnect", "webhook"):
+        world.add_sender(f"large-{gateway}", gateway, f"{world.hostile.url}/large", credential="token")
+    world.db.sql("""INSERT INTO herald.templates (name, body, gateway_name, parameters) VALUES
+                    ('large', '{{x}}', 'large', '{x}'), ('many', 'x', 'many', array_fill('x'::text, ARRAY[40000]))""")
+    idents = [world.send(f"large-{gateway}", "y" * 1_500_000) for gateway in ("cloud", "wppconnect", "webhook")]
+    idents += [world.send("large-cloud", None, template="large", data=json.dumps({"x": "y" * size})) for size in (40_000, 300_000, 5_000_000)]
+    idents.append(world.send("large-cloud", None, template="many", data='{"x": "y"}'))
+    for ident in idents:
+        row = world.wait_for(ident, "failed")
+        assert re.search(r"too large|characters|beyond bounds: .*; shorten it", row["error"]), row["error"]
+    assert not world.hostile.at("large")
+
+
+@pytest.mark.parametrize("said, least, most", [("9" * 30, 86400, 86400), ("Fri, 31 Dec 9999 23:59:59 GMT", 86400, 86400),
+                                               ("-5", 0, 1), ("soon", 0, 1), ("1e3", 0, 1), ("0x10", 0, 1)])
+def test_a_retry_after_that_makes_no_sense(world, said, least, most):
+    """At most a day, and no less than the back-off."""
+    name = f"later-{said[:4]}"
+    world.hostile.routes[name] = http({}, 429, [f"Retry-After: {said}"])
+    world.add_sender(name, url=f"{world.hostile.url}/{name}")
+    world.send(name)
+    hold = world.wait_for_hold(name, "too many requests")
+    assert least <= (hold["until"] - hold["since"]).total_seconds() <= most
+    world.db.sql("UPDATE herald.senders SET enabled = false WHERE name = %s", name)
+
+
 def test_a_phones_group_is_refused_by_the_cloud_api(world):
     world.add_sender("wrong-group", "cloud", world.sandbox.url, credential="token")
     row = world.wait_for(world.send("wrong-group", recipient="120363021234567890@g.us"), "failed")
@@ -286,6 +314,27 @@ def test_a_source_that_fails_for_one_row(world):
     world.db.sql("SELECT herald.drop_rule('quotients')")
 
 
+def test_a_source_that_takes_too_long(world):
+    world.db.sql("""CREATE VIEW public.slow AS SELECT pg_sleep(5)::text AS dedup_key, '+8801712345678'::text AS recipient, '{}'::jsonb AS data;
+                    GRANT SELECT ON public.slow TO herald_rules""")
+    world.db.sql("SELECT herald.add_rule('slow', 'public.slow', time_limit => '100 ms')")
+    world.db.sql("SELECT herald.resume('rule', 'slow')")
+    error = wait_until(lambda: world.db.value("SELECT error FROM herald.rules WHERE name = 'slow'"), "the rule's error")
+    assert "it took longer than its time_limit" in error and "herald.add_rule()" in error
+    assert world.log_lines("err: this rule can't be planned", "rule=slow ", "time_limit")
+    world.db.sql("SELECT herald.drop_rule('slow')")
+
+
+def test_a_source_that_may_not_be_read_any_more(world):
+    world.add_rule("secretive", [])
+    wait_until(lambda: world.db.value("SELECT swept_at IS NOT NULL FROM herald.rules WHERE name = 'secretive'"), "the first sweep")
+    world.db.sql("REVOKE SELECT ON public.secretive FROM herald_rules")
+    world.db.sql("SELECT herald.sweep('secretive')")
+    wait_until(lambda: "permission denied" in (world.db.value("SELECT error FROM herald.rules WHERE name = 'secretive'") or ""), "the rule's error")
+    assert "GRANT SELECT ON public.secretive TO herald_rules;" in world.db.pgherald("check", status=1).stdout
+    world.db.sql("SELECT herald.drop_rule('secretive')")
+
+
 # --- Start ---
 
 
@@ -351,6 +400,15 @@ def test_a_configuration_that_cannot_be_read(tmp_path, line, said):
         assert said not in done.stderr and "dsn" in done.stderr
     else:
         assert f"{conf}" in done.stderr and said in done.stderr
+
+
+@pytest.mark.parametrize("variable, value, said", [
+    ("WHATSAPP_ENABLED", "perhaps", 'environment variable WHATSAPP_ENABLED: "perhaps" is neither true nor false'),
+    ("PGHERALD_PLANNERS", "99", 'environment variable PGHERALD_PLANNERS: planners: "99" is not a whole number from 1 to 8'),
+    ("PGHERALD_NODE", "a\nb", "environment variable PGHERALD_NODE: node: "),
+])
+def test_an_environment_that_cannot_be_read(variable, value, said):
+    assert said in pgherald("run", status=1, env={variable: value}).stderr
 
 
 def test_a_reload_that_cannot_be_read_changes_nothing(world):
