@@ -121,6 +121,7 @@ static void ready(struct daemon *d) {
     d->is_ready = true;
     service_ready();
     tell_status(d);
+    status_changed(d); /* it falls asleep in a moment */
 }
 
 static void prove_bell(struct daemon *d) {
@@ -177,9 +178,15 @@ static void on_bell_proved(void *userdata) {
     bell_proved(userdata, true);
 }
 
+static void on_away(void *userdata) {
+    tell_status(userdata);
+}
+
 static void on_joined(void *userdata) {
     struct daemon *d = userdata;
 
+    if (d->is_stopping)
+        return; /* only to record what is still in flight */
     d->must_prove_bell = true;
     prove_bell(d);
 }
@@ -323,6 +330,7 @@ static int add_timers(struct daemon *d) {
 
 static int add_workers(struct daemon *d) {
     static const struct dispatcher_handler dispatcher_handler = {.on_joined = on_joined,
+                                                                 .on_away = on_away,
                                                                  .on_bell_proved = on_bell_proved,
                                                                  .on_rung = on_rung,
                                                                  .on_task = on_task,

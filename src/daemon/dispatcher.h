@@ -21,6 +21,8 @@ struct dispatcher_options {
 struct dispatcher_handler {
     /* Joined, for the first time or again: ready, once the bell is proved. */
     void (*on_joined)(void *userdata);
+    /* The database is away; on_joined follows when it is back. */
+    void (*on_away)(void *userdata);
     /* The bell was heard: dispatcher_expect_nonce(). */
     void (*on_bell_proved)(void *userdata);
     /* It was rung for while it slept. True: the planner looks for events at once, and dispatcher_look() follows; so no look is

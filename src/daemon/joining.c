@@ -15,15 +15,18 @@ static void reconnect_later(struct dispatcher *d) {
 
 static void lost(struct dispatcher *d, const char *why) {
     const struct log_field fields[] = {{"PGHERALD_REASON", why}, {0}};
+    bool is_news = !d->was_lost;
 
-    if (!d->was_lost)
-        log_event(LOG_EVENT_DATABASE_LOST, LOG_WARNING, fields,
-                  "the database is away; what is in flight goes on, and everything else when it is back");
     d->was_lost = true;
     d->stage = STAGE_AWAY;
     d->recording = 0;
     d->record_most = SIZE_MAX;
     reconnect_later(d);
+    if (!is_news)
+        return;
+    log_event(LOG_EVENT_DATABASE_LOST, LOG_WARNING, fields,
+              "the database is away; what is in flight goes on, and everything else when it is back");
+    d->handler.on_away(d->userdata);
 }
 
 void joining_start_over(struct dispatcher *d, const char *why) {
@@ -92,8 +95,8 @@ static void on_joined(_unused_ struct pg *pg, const struct pg_result *result, co
         return;
     }
     store_read_joined(result, &joined);
-    if (!joining_check_schema(d, joined.schema_version))
-        return;
+    if (!joining_check_schema(d, joined.schema_version) && !d->is_draining)
+        return; /* where it drains, what was in flight is still recorded */
     if (joined.given_back + joined.in_doubt > 0)
         log_event(LOG_EVENT_RESCUED, LOG_NOTICE, NULL, "%" PRId64 " messages claimed in a lost answer go back; %" PRId64
                   " of an earlier daemon of this node are in doubt", joined.given_back, joined.in_doubt);
