@@ -9,6 +9,7 @@
 #include "base/log.h"
 
 enum {
+    RUNG_PATIENCE_USEC = 20 * 1000, /* so long a ring is left to the planner before a look */
     GATHER_USEC = 2 * 1000,  /* so long an outcome waits for others to be recorded with */
     EMPTY_PAUSE_USEC = 50 * 1000, /* due rows that could not be claimed: somebody has locked them */
     COMPLAIN_EVERY_USEC = 60 * 1000 * 1000,
@@ -72,9 +73,12 @@ static void on_notify(_unused_ struct pg *pg, _unused_ const char *channel, cons
         }
         return;
     }
-    if (d->stage == STAGE_TURNING && bell_is_down(&d->bell) && !d->is_draining && d->handler.on_rung(d->userdata))
-        return;
-    bell_rang(&d->bell);
+    /* A rule may be slow, and what was rung for something else: the planner has only so long. */
+    if (d->stage == STAGE_TURNING && pg_is_idle(d->pg) && bell_is_down(&d->bell) && !d->is_draining &&
+        d->handler.on_rung(d->userdata))
+        d->due_at = earlier(d->due_at, clock_monotonic_usec() + RUNG_PATIENCE_USEC);
+    else
+        bell_rang(&d->bell);
     dispatcher_pump(d);
 }
 

@@ -81,7 +81,7 @@ class Application:
         """Whether nothing is planned, waits, flies, or will be decided by the clock."""
         return self.try_sql("""SELECT NOT EXISTS (SELECT FROM herald.events) AND NOT EXISTS
                                  (SELECT FROM whatsapp_notifications n WHERE n.owner IS NOT NULL OR n.next_at IS NOT NULL)
-                               AND (SELECT count(*) FROM readings) = (SELECT count(*) FROM whatsapp_notifications)""")[0][0]
+                               AND (SELECT count(*) FROM readings) = (SELECT count(*) FROM whatsapp_notifications WHERE rule = 'bench')""")[0][0]
 
     def wait_settled(self, timeout_sec=60.0):
         wait_until(self.is_settled, "everything sent, or in doubt for a person", timeout_sec)

@@ -225,6 +225,32 @@ def test_a_bell_proof_that_was_cut_off_is_no_reason_to_distrust_it(app, daemon):
     assert arrives_promptly(app, app.insert(1)) < 1
 
 
+def test_a_slow_rule_that_is_rung_for_holds_up_nobody(app, daemon):
+    """A ring is planned before anything is looked at, as it is usually for a captured event; a slow rule must not make others wait."""
+    app.db.sql("""CREATE TABLE slow_readings (id bigserial PRIMARY KEY);
+                  CREATE VIEW slow_due AS SELECT id::text AS dedup_key, '+8801800000001'::text AS recipient,
+                      '{"id": 0, "created_usec": 0}'::jsonb AS data, id AS key FROM slow_readings WHERE pg_sleep(6) IS NOT NULL;
+                  GRANT SELECT ON slow_due TO herald_rules;
+                  SELECT herald.add_rule('slow', 'slow_due', 'bench');
+                  SELECT herald.watch('slow_readings', 'slow');
+                  SELECT herald.resume('rule', 'slow')""")
+    app.db.sql("SELECT herald.send('+8801900000001', '900001 0')")
+    app.wait_for([900001], 1)
+    wait_until(lambda: not app.db.sql("SELECT FROM herald.rules WHERE next_sweep_at <= clock_timestamp()"), "its first sweep done")
+    wait_fast_asleep(app.db)
+    with writer(app.db) as both:
+        both.execute("INSERT INTO slow_readings DEFAULT VALUES")
+        both.execute("SELECT herald.send('+8801900000001', '900002 0')")
+        both.execute("COMMIT")
+    app.wait_for([900002], 1)
+    for number in range(900003, 900006):
+        app.db.sql("SELECT herald.send('+8801900000001', %s)", f"{number} 0")
+        app.wait_for([number], 1)
+    assert arrives_promptly(app, app.insert(1)) < 1
+    app.wait_for([0], 10)
+    app.db.sql("SELECT herald.pause('rule', 'slow', 'tested')")
+
+
 # --- where the bell can't be relied on ---
 
 
