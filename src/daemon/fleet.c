@@ -109,8 +109,8 @@ static int take_off(struct fleet *fleet, struct flight *f, uint64_t time_limit_u
         return 0;
     }
     if (f->fault) {
-        outcome_set(&f->outcome, OUTCOME_REJECTED, SCOPE_MESSAGE, 0, 0, "the template with its parameters is beyond bounds: %s; shorten it",
-                    f->fault);
+        outcome_set(&f->outcome, OUTCOME_REJECTED, SCOPE_MESSAGE, 0, 0,
+                    "the template with its parameters is beyond bounds: %s; shorten it", f->fault);
         return 0;
     }
     r = f->account->gateway->request(&f->account->sender, &f->message, &request, &f->outcome);

@@ -148,7 +148,7 @@ static void on_failure_noted(_unused_ struct pg *pg, _unused_ const struct pg_re
 static void plan_broke(struct lane *l, const struct pg_error *error) {
     struct task *t = l->task;
     bool is_timeout = strcmp(error->sqlstate, "57014") == 0;
-    const char *why = is_timeout ? "it took longer than its time_limit; make its source faster, or give it more by herald.add_rule()"
+    const char *why = is_timeout ? "it took longer than its time_limit; make its source faster, or let herald.add_rule() give it more"
                                  : error->text;
 
     if (t->rule[0] == '\0') {

@@ -4,18 +4,14 @@ the remedy where a person looks for it, and everything else goes on."""
 import json
 import re
 import socket
-import subprocess
 
 import psycopg2
 import pytest
 
-from conftest import environment, pgherald, wait_until
+from conftest import pgherald, wait_until
 from daemon import Daemon, start_daemon  # noqa: F401 (fixture)
 from hostile import Answer, http
-from world import CLOUD, TOKEN, World
-
-pytestmark = pytest.mark.sanitize
-
+from world import CLOUD, World
 
 @pytest.fixture(scope="module")
 def shared(cluster, template, tmp_path_factory):
@@ -65,6 +61,7 @@ def add_gateway(world, name, gateway, answer):
     world.add_sender(name, gateway, f"{world.hostile.url}/{name}", account, "token")
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("gateway", ["cloud", "wppconnect", "webhook"])
 def test_an_answer_that_makes_no_sense_is_in_doubt(world, gateway):
     status = 201 if gateway == "wppconnect" else 200
@@ -82,6 +79,7 @@ def test_an_answer_that_makes_no_sense_is_in_doubt(world, gateway):
         assert len(world.log_lines(f"id={ident} ", "outcome=in_doubt")) == 1, kind
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("kind, answer, said", [
     ("no HTTP", Answer(b"220 mail.example.org ESMTP\r\n", close=True), "may have been sent"),
     ("no end of headers", Answer(b"HTTP/1.1 200 OK\r\n" + b"X-Padding: " + b"x" * 60 * 1024 + b"\r\n", close=True), "broke off"),
@@ -136,6 +134,7 @@ def write_secrets(directory, **secrets):
         (directory / "credentials" / name).chmod(0o600)
 
 
+@pytest.mark.sanitize
 def test_a_sender_that_cannot_work_is_held_with_the_remedy(world):
     write_secrets(world.directory, two_lines=b"abc\r\n\r\nGET /smuggled HTTP/1.1\r\n", too_long=b"x" * 5000, void=b"\n")
     sent = {}
@@ -181,6 +180,7 @@ def test_a_body_over_the_limit_of_the_cloud_api(world):
     assert "4097 characters" in world.db.pgherald("show", over, status=0).stdout
 
 
+@pytest.mark.sanitize
 def test_messages_far_too_large(world):
     """Each is refused for what it is, and none is left in doubt: nothing of them left the daemon."""
     for gateway in ("cloud", "wppconnect", "webhook"):
@@ -294,6 +294,7 @@ def test_a_template_that_is_not_there(world):
     world.db.sql("SELECT herald.drop_rule('gone')")
 
 
+@pytest.mark.sanitize
 def test_a_source_that_fails_for_one_row(world):
     """The sweep of the whole source fails; the rule says why, and the others are not kept waiting."""
     world.db.sql("""CREATE TABLE public.odds (key int PRIMARY KEY, number text, divisor int); GRANT SELECT ON public.odds TO herald_rules;
@@ -356,6 +357,7 @@ def test_a_database_of_a_newer_version(world, db, tmp_path):
     assert "9999" in refused and "pgherald" in refused
 
 
+@pytest.mark.sanitize
 def test_a_database_that_becomes_newer_under_a_daemon(world, db, start_daemon):
     daemon = start_daemon()
     db.sql("INSERT INTO herald.migrations (version, name, checksum) VALUES (9999, '9999_from_the_future', 'x')")
@@ -375,6 +377,7 @@ def test_a_role_without_rights(world, cluster, db, tmp_path):
     assert status == 1 and "this role may not run the daemon: GRANT herald_daemon TO it" in said
 
 
+@pytest.mark.sanitize
 def test_a_node_name_that_is_taken(world, tmp_path):
     status, said = run_to_end(tmp_path, world.db.dsn(), node="daemon")
     assert status == 1
@@ -411,6 +414,7 @@ def test_an_environment_that_cannot_be_read(variable, value, said):
     assert said in pgherald("run", status=1, env={variable: value}).stderr
 
 
+@pytest.mark.sanitize
 def test_a_reload_that_cannot_be_read_changes_nothing(world):
     config = world.daemon.config
     before = config.read_text()

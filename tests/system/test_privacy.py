@@ -4,7 +4,6 @@ messages stay out of the logs."""
 import base64
 import json
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,6 @@ import pytest
 from conftest import environment, wait_until
 from hostile import http
 from world import World
-
-pytestmark = pytest.mark.sanitize
 
 TOKEN = "EAAGcanary/Tok3n+zX9qLw7RtY2uVb5Nc8MdKe1Jf4Hg6Ss0AaPpOoIiUu"
 BODY = "Canary sings of meter ZX-81 at daybreak"
@@ -109,7 +106,7 @@ def command_line(world, ident):
     return said
 
 
-@pytest.mark.parametrize("level", ["info", "debug"])
+@pytest.mark.parametrize("level", ["info", pytest.param("debug", marks=pytest.mark.sanitize)])
 def test_secrets_stay_secret_and_people_stay_out_of_the_logs(cluster, template, tmp_path, level):
     cluster.sql("DO $$ BEGIN IF to_regrole('canary_daemon') IS NULL THEN"
                 f" CREATE ROLE canary_daemon LOGIN SUPERUSER PASSWORD '{PASSWORD}'; END IF; END $$")
