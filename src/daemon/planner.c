@@ -148,14 +148,15 @@ static void on_failure_noted(_unused_ struct pg *pg, _unused_ const struct pg_re
 static void plan_broke(struct lane *l, const struct pg_error *error) {
     struct task *t = l->task;
     bool is_timeout = strcmp(error->sqlstate, "57014") == 0;
-    const char *why = is_timeout ? "it took longer than its time_limit; make its source faster, or let herald.add_rule() give it more"
-                                 : error->text;
+    const char *why = error->text;
 
     if (t->rule[0] == '\0') {
         lane_finish(l); /* the look that follows names the rule, and the task of its own tells what is wrong */
         l->planner->handler.on_planned(l->planner->userdata);
         return;
     }
+    if (is_timeout)
+        why = "it took longer than its time_limit; make its source faster, or let herald.add_rule() give it more";
     log_failed(t->rule, why);
     if (is_timeout && !t->is_sweep && t->batch > 1) {
         t->batch /= 2;
