@@ -25,7 +25,7 @@ TEST_PROGRAMS := $(TESTS:tests/unit/%.c=$(BUILD)/unit/%)
 # The libraries are asked for only where something is compiled: `make check` may have to install them first.
 PACKAGES := libpq libcurl yajl libsystemd libmicrohttpd
 GOALS := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out check demo bench clean help check-lint check-system check-sanitize uninstall,$(GOALS)),)
+ifneq ($(filter-out check demo bench torture clean help check-lint check-system check-sanitize uninstall,$(GOALS)),)
 MISSING := $(strip $(foreach p,$(PACKAGES),$(shell $(PKG_CONFIG) --exists $(p) 2>&1 || echo $(p))))
 ifneq ($(MISSING),)
 $(error missing libraries: $(MISSING); `tools/install-deps build` installs them on Debian and Ubuntu)
@@ -55,7 +55,7 @@ MAKEFLAGS += --no-print-directory
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all objects check check-unit check-lint check-system check-sanitize demo bench install uninstall clean help FORCE
+.PHONY: all objects check check-unit check-lint check-system check-sanitize demo bench torture install uninstall clean help FORCE
 
 all: $(if $(wildcard src/main.c),$(BUILD)/pgherald,objects)
 objects: $(OBJECTS)
@@ -137,6 +137,12 @@ bench:
 	$(Q)$(MAKE) all $(BUILD)/sink
 	$(Q)PGHERALD_BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/bench/bench.py $(BENCH)
 
+# Minutes of crashes; `make check` has a short form of each.
+torture:
+	$(Q)tools/install-deps check
+	$(Q)$(MAKE) all $(BUILD)/sink
+	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) $(PYTHON) -B tests/torture/run $(TORTURE)
+
 # --- install ---
 
 D := $(DESTDIR)$(PREFIX)
@@ -173,6 +179,7 @@ help:
 	@echo '     check-lint, check-unit, check-sanitize, check-system: its parts'
 	@echo 'make demo           shows it at work, on a database of its own'
 	@echo 'make bench          measures; BENCH="a c --quick" runs single parts'
+	@echo 'make torture        kills daemons and databases under load; TORTURE="--kills 1000" makes it longer'
 	@echo 'make install        PREFIX=$(PREFIX), DESTDIR; uninstall takes it out again'
 	@echo 'make clean          removes build/'
 
