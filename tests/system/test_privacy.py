@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import environment, wait_until
+from conftest import environment, pgherald, wait_until
 from hostile import http
 from world import World
 
@@ -144,6 +144,16 @@ def test_secrets_stay_secret_and_people_stay_out_of_the_logs(cluster, template, 
         server_said = log.read()
     assert b"herald.turn" in server_said and not find(server_said, secrets - {PASSWORD.encode()})
     assert server_said.count(PASSWORD.encode()) == server_said.count(b"CREATE ROLE canary_daemon")
+
+
+@pytest.mark.parametrize("dsn", ["postgresql://u:PASSWORD@[", "postgresql://u:x/PASSWORD@127.0.0.1:1/db", "postgresql://u:PASSWORD/x@127.0.0.1:1/db",
+                                 "postgresql://u:x@PASSWORD@127.0.0.1:1/db", "postgresql://u:PASSWORD%zz@127.0.0.1:1/db",
+                                 "host=127.0.0.1 port=1 password=PASSWORD battery staple", "host=127.0.0.1 port=1 password=correct PASSWORD staple",
+                                 "host=127.0.0.1 port=1 password='PASSWORD", 'postgresql://u:a"PASSWORD@[x', "host=127.0.0.1 port=1 password=PASSWORD"])
+def test_no_error_quotes_a_password(dsn):
+    """libpq does, where it can't make sense of a connection string."""
+    done = pgherald("--dsn", dsn.replace("PASSWORD", PASSWORD), "status", status=1)
+    assert done.stderr.startswith("pgherald: ") and not find(done.stdout + done.stderr, {PASSWORD.encode()}), done.stderr
 
 
 def test_the_token_of_a_unit_is_not_in_the_environment(cluster, template, tmp_path):
