@@ -8,7 +8,7 @@ enum {
     DOZE_MAX_USEC = 1000 * 1000,
     POLL_USEC = 1000 * 1000,
     BUSY_SPAN_USEC = 1000 * 1000,
-    BUSY_LOOKS = 150, /* so many looks that found new events within the span, and it is worth while to stay up */
+    BUSY_EVENTS = 150, /* so many events within the span, and it is worth while to stay up: writers need not ring */
 };
 
 void bell_start(struct bell *b, uint64_t now) {
@@ -53,18 +53,19 @@ void bell_looks(struct bell *b) {
     b->rung = false;
 }
 
-static bool is_busy(struct bell *b, uint64_t now, bool events) {
+static bool is_busy(struct bell *b, uint64_t now, int64_t events) {
     if (now - b->busy_since > BUSY_SPAN_USEC) {
         b->busy_since = now;
-        b->busy_looks = 0;
+        b->busy_events = 0;
     }
-    b->busy_looks += events;
-    return b->busy_looks >= BUSY_LOOKS;
+    b->busy_events += events;
+    return b->busy_events >= BUSY_EVENTS;
 }
 
-static void looked_awake(struct bell *b, uint64_t now, bool stirred) {
-    if (stirred) {
+static void looked_awake(struct bell *b, uint64_t now, bool found, bool stirred) {
+    if (stirred)
         b->stir_at = now;
+    if (found) {
         b->pause_usec = AWAKE_PAUSE_MIN_USEC;
     } else if (b->pause_usec < AWAKE_PAUSE_MAX_USEC) {
         b->pause_usec *= 2;
@@ -85,12 +86,13 @@ static void looked_dozing(struct bell *b, uint64_t now, uint64_t xmin) {
 }
 
 void bell_looked(struct bell *b, uint64_t now, uint64_t xmin, int64_t sequence, bool found, bool polls) {
-    bool events = sequence != b->sequence, stirred = found || events;
+    int64_t events = b->sequence < 0 ? 0 : sequence - b->sequence;
+    bool stirred = found || sequence != b->sequence;
 
     b->polls = polls;
     b->sequence = sequence;
     if (b->state == BELL_AWAKE) {
-        looked_awake(b, now, stirred);
+        looked_awake(b, now, found, stirred);
     } else if (is_busy(b, now, events)) {
         b->state = BELL_GETTING_UP;
         b->stir_at = now;
@@ -111,7 +113,7 @@ void bell_said(struct bell *b, uint64_t now) {
         b->state = BELL_AWAKE;
         b->pause_usec = AWAKE_PAUSE_MIN_USEC;
         b->look_at = now;
-        b->busy_looks = 0;
+        b->busy_events = 0;
     }
 }
 

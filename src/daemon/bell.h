@@ -8,7 +8,7 @@
  *   3. it looks again and again, 10 ms doubling to 1 s. Each look reads xmin first: only one whose xmin was at or above the
  *      horizon has seen all those writers, and may be the last. Every later writer rings.
  * Asleep, it looks when it is rung for, when something is due by the clock, and every 30 s as the backstop; every second where
- * the bell can't be relied on. Rung often, it says that it is awake, so that nobody need ring. */
+ * the bell can't be relied on. Where many events come, it says that it is awake, so that nobody need ring. */
 #pragma once
 
 #include <stdbool.h>
@@ -43,8 +43,8 @@ struct bell {
     uint64_t renew_at;
     uint64_t stir_at;    /* when something last happened */
     int64_t sequence;    /* the last number of the events' sequence that was seen */
-    uint64_t busy_since; /* the span in which busy looks are counted */
-    unsigned busy_looks;
+    uint64_t busy_since; /* the span in which events are counted */
+    int64_t busy_events;
 };
 
 /* After each (re)connect and join, which says that the daemon is awake: everything starts over. */
