@@ -28,9 +28,12 @@ BEGIN
         PERFORM pg_advisory_lock(hashtext('herald.node'), hashtext(node_name));
     EXCEPTION WHEN lock_not_available THEN
         SELECT i.* INTO holder FROM herald.incarnations i WHERE i.node = node_name ORDER BY i.id DESC LIMIT 1;
-        RAISE EXCEPTION 'a daemon of node "%" is running already: pid % on %, since %', node_name, holder.pid, holder.host,
-                herald.local_time(holder.started_at)
-            USING HINT = 'Give each daemon a node name of its own (node in pgherald.conf), or stop that one.', ERRCODE = 'HR002';
+        -- One without pid has left; a pooler keeps its session, and the lock with it.
+        IF holder.pid IS NOT NULL THEN
+            RAISE EXCEPTION 'a daemon of node "%" is running already: pid % on %, since %', node_name, holder.pid, holder.host,
+                    herald.local_time(holder.started_at)
+                USING HINT = 'Give each daemon a node name of its own (node in pgherald.conf), or stop that one.', ERRCODE = 'HR002';
+        END IF;
     END;
     SELECT max(m.version) INTO schema_version FROM herald.migrations m;
     incarnation := known_incarnation;

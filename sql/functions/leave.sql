@@ -17,6 +17,7 @@ BEGIN
     PERFORM herald.release_behind(back);
     UPDATE herald.listeners l SET asleep_until = '-infinity', seen_at = clock_timestamp()
      WHERE l.node = node_name AND l.incarnation = daemon_incarnation;
+    UPDATE herald.incarnations i SET pid = NULL WHERE i.id = daemon_incarnation;
     IF cardinality(back) > 0 THEN
         PERFORM herald.ring_bell();
     END IF;

@@ -123,7 +123,7 @@ def test_a_sleeper_asks_nothing_and_hardly_wakes_up(app, daemon):
     wait_until(lambda: app.db.cluster.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name NOT LIKE 'pgherald %%'",
                                           app.db.name)[0][0] == 0, "nobody else connected")
     transactions = app.db.cluster.sql(commits, app.db.name)[0][0]
-    time.sleep(4)  # nothing must happen
+    time.sleep(3)  # nothing must happen
     assert switches() - before[1] <= 2
     # A worker of autovacuum may look in.
     assert app.db.cluster.sql(commits, app.db.name)[0][0] - transactions <= 3
@@ -163,13 +163,14 @@ def test_many_writers_that_commit_one_after_the_other_around_its_falling_asleep(
 
 
 def test_a_writer_with_an_old_snapshot(app, daemon):
-    for isolation in "repeatable read", "serializable":
-        with writer(app.db, isolation) as late:
-            wait_awake(app)
+    with writer(app.db, "repeatable read") as one, writer(app.db, "serializable") as two:
+        wait_awake(app)
+        for late in one, two:
             late.execute("SELECT count(*) FROM readings")  # its snapshot says that the daemon is awake, and has no transaction id
-            wait_fast_asleep(app.db)
+        wait_fast_asleep(app.db)
+        for late in one, two:
             ids = inserted(late)
-            late.execute("SELECT asleep_until > clock_timestamp() FROM herald.listeners")
+            late.execute("SELECT asleep_until > clock_timestamp() FROM herald.listeners WHERE node = 'daemon'")
             assert late.fetchone() == (False,)
             late.execute("COMMIT")
             assert arrives_promptly(app, ids) < 1
@@ -211,8 +212,6 @@ def test_a_cut_connection_is_found_while_it_sleeps(app, daemon):
     ids = app.insert(1)
     assert arrives_promptly(app, ids) < 1
     assert daemon.is_running()
-    wait_fast_asleep(app.db)
-    assert arrives_promptly(app, app.insert(1)) < 1
 
 
 def test_a_bell_proof_that_was_cut_off_is_no_reason_to_distrust_it(app, daemon):
@@ -229,7 +228,7 @@ def test_a_slow_rule_that_is_rung_for_holds_up_nobody(app, daemon):
     """A ring is planned before anything is looked at, as it is usually for a captured event; a slow rule must not make others wait."""
     app.db.sql("""CREATE TABLE slow_readings (id bigserial PRIMARY KEY);
                   CREATE VIEW slow_due AS SELECT id::text AS dedup_key, '+8801800000001'::text AS recipient,
-                      '{"id": 0, "created_usec": 0}'::jsonb AS data, id AS key FROM slow_readings WHERE pg_sleep(6) IS NOT NULL;
+                      '{"id": 0, "created_usec": 0}'::jsonb AS data, id AS key FROM slow_readings WHERE pg_sleep(3) IS NOT NULL;
                   GRANT SELECT ON slow_due TO herald_rules;
                   SELECT herald.add_rule('slow', 'slow_due', 'bench');
                   SELECT herald.watch('slow_readings', 'slow');
@@ -339,7 +338,8 @@ def test_behind_a_pooler_it_warns_once_looks_every_second_and_loses_nothing(db, 
     assert daemon.output().count("do not reach this daemon") == 1
     assert any("looks every second" in state for state in daemon.states())
     assert daemon.stop() == 0
-    # What the pooler keeps of the old session must not keep the next one out.
+    # What a pooler keeps of the old session must not keep the next daemon out: here another session has the node's lock.
+    db.sql("SELECT pg_try_advisory_lock(hashtext('herald.node'), hashtext('daemon'))")
     daemon = Daemon(tmp_path, pooler.dsn(db.name), credentials=CREDENTIALS)
     arrives_promptly(app, app.insert(1))
     assert daemon.stop() == 0
