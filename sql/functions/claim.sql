@@ -10,19 +10,16 @@
 CREATE OR REPLACE FUNCTION herald.claim(incarnation bigint, room int) RETURNS SETOF herald.turn_row
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET jit = off
-SET enable_seqscan = off
-SET enable_bitmapscan = off
-SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
     moment timestamptz := clock_timestamp();
-    lease_end timestamptz := moment + herald.lease();
+    lease_end timestamptz;
     flying text[];
     busy text[];
     first_lease timestamptz;
-    rows_held boolean := EXISTS (SELECT FROM herald.holds h WHERE h.kind IN ('template', 'recipient'));
+    rows_held boolean;
+    is_counted boolean;
     sender_names text[];
     sender_channels text[];
     sender_free int[];
@@ -31,15 +28,20 @@ DECLARE
     actions text[];
     senders text[];
 BEGIN
-    SELECT array_agg(n.sender), array_agg(n.target), min(n.next_at) INTO flying, busy, first_lease
-      FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL;
+    SELECT f.senders, f.targets, f.first_lease, moment + s.value::interval + interval '15 s',
+           EXISTS (SELECT FROM herald.holds h WHERE h.kind IN ('template', 'recipient'))
+      INTO flying, busy, first_lease, lease_end, rows_held
+      FROM herald.settings s,
+           (SELECT array_agg(n.sender) AS senders, array_agg(n.target) AS targets, min(n.next_at) AS first_lease
+              FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL) f
+     WHERE s.name = 'request_time_limit';
     IF first_lease <= moment AND herald.rescue(moment) > 0 THEN
         SELECT array_agg(n.sender), array_agg(n.target) INTO flying, busy
           FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL;
     END IF;
     SELECT array_agg(s.name ORDER BY s.priority DESC, s.name), array_agg(s.channel ORDER BY s.priority DESC, s.name),
-           array_agg(s.free ORDER BY s.priority DESC, s.name)
-      INTO sender_names, sender_channels, sender_free
+           array_agg(s.free ORDER BY s.priority DESC, s.name), bool_or(s.is_counted)
+      INTO sender_names, sender_channels, sender_free, is_counted
       FROM herald.sender_room(moment, room, flying) s WHERE s.free > 0;
 
     SELECT count(*), array_agg(j.id), array_agg(j.action), array_agg(j.lane_sender)
@@ -77,8 +79,14 @@ BEGIN
         PERFORM herald.claim_others(moment, ids, actions);
     END IF;
     IF met > 0 THEN
-        senders := herald.deal(senders, actions, sender_names, sender_channels, sender_free);
-        PERFORM herald.count_claimed(senders);
+        IF cardinality(sender_names) = 1 AND actions <@ '{take}' THEN
+            senders := array_fill(sender_names[1], ARRAY[met::int]);
+        ELSE
+            senders := herald.deal(senders, actions, sender_names, sender_channels, sender_free);
+        END IF;
+        IF is_counted THEN
+            PERFORM herald.count_claimed(senders);
+        END IF;
         RETURN QUERY
             UPDATE public.whatsapp_notifications n
                SET send_status = 'sending', attempts = n.attempts + 1, attempt_id = nextval('herald.attempt_seq'),

@@ -6,9 +6,6 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN
-    IF NOT EXISTS (SELECT FROM herald.senders s WHERE s.limits <> '{}' OR s.gap > '0') THEN
-        RETURN;
-    END IF;
     INSERT INTO herald.counts AS c (kind, name, span_sec, bucket, n)
     SELECT 'claimed', s.name, b.sec, floor(extract(epoch FROM clock_timestamp()) / b.sec), t.n
       FROM (SELECT u AS sender, count(*)::int AS n FROM unnest(claimed_senders) u GROUP BY u) t

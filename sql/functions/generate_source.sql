@@ -32,6 +32,7 @@ BEGIN
     EXECUTE format($f$
         CREATE OR REPLACE FUNCTION %s RETURNS SETOF herald.due
         LANGUAGE plpgsql SECURITY DEFINER ROWS 500 SET search_path = pg_catalog, pg_temp
+        SET plan_cache_mode = auto SET enable_seqscan = on SET enable_bitmapscan = on
         AS $source$
         #variable_conflict use_column
         BEGIN

@@ -3,9 +3,6 @@
 CREATE OR REPLACE FUNCTION herald.next_due_usec() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET jit = off
-SET enable_seqscan = off
-SET enable_bitmapscan = off
 AS $$
 DECLARE
     moment timestamptz := clock_timestamp();

@@ -24,6 +24,7 @@ CREATE OR REPLACE FUNCTION herald.plan(
 )
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     rule herald.rules;
@@ -35,24 +36,24 @@ DECLARE
 BEGIN
     more := false;
     IF rule_name = '' THEN
-        rule_name := herald.any_task();
+        SELECT r.* INTO rule FROM herald.tasks t JOIN herald.rules r ON r.name = t.rule
+         WHERE t.kind = 'events' AND r.time_limit >= current_setting('statement_timeout')::interval LIMIT 1;
+        rule_name := rule.name;
+        is_paused := false;
+    ELSE
+        SELECT r.* INTO rule FROM herald.rules r WHERE r.name = rule_name;
+        is_paused := EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'rule' AND h.name = rule_name);
     END IF;
-    planned_rule := rule_name;
-    IF rule_name IS NULL THEN
+    IF rule.name IS NULL THEN
         result := 'done';
+        DELETE FROM herald.events e WHERE e.rule = rule_name;  -- of a rule that was dropped meanwhile
         RETURN;
     END IF;
+    planned_rule := rule.name;
     IF NOT pg_try_advisory_xact_lock(hashtext('herald.plan'), hashtext(rule_name)) THEN
         result := 'busy';
         RETURN;
     END IF;
-    SELECT r.* INTO rule FROM herald.rules r WHERE r.name = rule_name;
-    IF NOT FOUND THEN
-        result := 'done';
-        DELETE FROM herald.events e WHERE e.rule = rule_name;
-        RETURN;
-    END IF;
-    is_paused := EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'rule' AND h.name = rule_name);
 
     IF is_paused THEN
         -- Resuming it makes a sweep due, so what is captured meanwhile need not be kept.

@@ -1,8 +1,8 @@
 -- herald.sender_room(moment, room, flying): how many messages each sender may take now: enabled, not held, below its
 -- max_in_flight, its limits and its gap. flying: the sender of each message in flight. A blocked sender whose pause is over may
--- take one, to probe it. opens_at: of a sender that may take none, when that changes by the clock alone.
+-- take one, to probe it. is_counted: what it takes must be told to herald.count_claimed(). opens_at: of a sender that may take none, when that changes by the clock alone.
 CREATE OR REPLACE FUNCTION herald.sender_room(moment timestamptz, room int, flying text[])
-RETURNS TABLE (name text, channel text, priority int, free int, opens_at timestamptz)
+RETURNS TABLE (name text, channel text, priority int, free int, opens_at timestamptz, is_counted boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -17,7 +17,8 @@ BEGIN
                      CASE WHEN s.gap > '0' THEN 1 END,
                      l.free)) END::int,
            nullif(greatest(CASE WHEN h.until > moment THEN h.until END, CASE WHEN g.next_at > moment THEN g.next_at END,
-                           CASE WHEN l.free <= 0 THEN l.opens_at END), NULL)
+                           CASE WHEN l.free <= 0 THEN l.opens_at END), NULL),
+           s.limits <> '{}' OR s.gap > '0'
       FROM herald.senders s
       CROSS JOIN LATERAL (SELECT count(*) AS n FROM unnest(flying) u WHERE u = s.name) f
       LEFT JOIN herald.holds h ON h.kind = 'sender' AND h.name = s.name AND h.cause = 'blocked'

@@ -1,6 +1,8 @@
 -- herald.turn(incarnation, room, …): one turn of a daemon's dispatcher, in one round trip and one synchronous commit: records
 -- the outcomes of finished attempts, claims up to room new messages, and looks what else there is to do.
 --
+-- Statistics of a queue table are always wrong: everything on this path is looked up by index, by plans that are kept.
+--
 -- The arrays are those of herald.settle(). Yields, in this order:
 --   'opened', 'held'  sender: a sender that works again, or fails; body says why
 --   'claim'           id, attempt_id, sender, target, target_kind, body; detail: the gateway's template, or NULL
@@ -26,6 +28,10 @@ CREATE OR REPLACE FUNCTION herald.turn(
 ) RETURNS SETOF herald.turn_row
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET jit = off
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -49,13 +55,15 @@ BEGIN
             GET DIAGNOSTICS met_rows = ROW_COUNT;
         END IF;
     END IF;
-    RETURN QUERY SELECT t.* FROM herald.tasks() t;
     RETURN QUERY
+        SELECT 'task', (extract(epoch FROM t.time_limit) * 1000)::bigint, NULL::bigint, NULL::text, t.rule::text, t.kind, NULL::text, NULL::text
+          FROM herald.tasks t
+        UNION ALL
         -- What is claimed should leave before anything else is thought about.
-        SELECT 'look', CASE WHEN met_rows = 0 THEN herald.next_due_usec() ELSE 1000 END, NULL::bigint, xmin_before,
+        SELECT 'look', CASE WHEN met_rows = 0 THEN herald.next_due_usec() ELSE 1000 END, NULL, xmin_before,
                CASE WHEN current_setting('max_prepared_transactions') <> '0' OR pg_notification_queue_usage() > 0.25 THEN 'poll' END,
                (SELECT max(m.version)::text FROM herald.migrations m),
-               (extract(epoch FROM herald.setting('request_time_limit')::interval) * 1000)::bigint::text,
+               (SELECT (extract(epoch FROM s.value::interval) * 1000)::bigint::text FROM herald.settings s WHERE s.name = 'request_time_limit'),
                (SELECT e.last_value::text FROM herald.events_id_seq e);
 END
 $$;
