@@ -22,7 +22,7 @@ BEGIN
         SELECT $1, d.dedup_key, d.recipient, coalesce(d.channel, $2), coalesce(d.template, $3), d.data, 'suppressed',
                'discarded when its rule was resumed', d.data ->> 'meter_number', d.data ->> 'nocs_name',
                d.data ->> 'duration_status', d.data ->> 'class_id', d.data ->> 'test_num'
-          FROM herald.%I(NULL) d
+          FROM herald.%I() d
          WHERE d.dedup_key <> '' AND octet_length(d.dedup_key) <= 512
         ON CONFLICT DO NOTHING$q$, 'source_' || rule.id) USING rule.name, rule.channel, rule.template;
     GET DIAGNOSTICS suppressed = ROW_COUNT;

@@ -1,5 +1,5 @@
--- herald.generate_source(rule): (re)makes herald.source_ID(keys), which reads the rule's source as herald_rules: its rows as
--- herald.due, only those of the given keys, or all of them where keys is NULL. A function of its own, so that its plan is kept.
+-- herald.generate_source(rule): (re)makes two functions that read the rule's source as herald_rules, so that their plans are kept:
+-- herald.source_ID() yields all its rows as herald.due, herald.source_ID(keys) an array of those of the given keys.
 --
 -- A function that a view calls runs as herald_rules, which owns this one and so could make it SECURITY INVOKER, to be run as
 -- herald_owner the next time. So it looks whom it runs as before it touches the source.
@@ -13,11 +13,12 @@ DECLARE
     source regclass;
     columns text;
     key_type text;
-    signature text;
+    function_name text;
+    guarded text;
 BEGIN
     SELECT * INTO STRICT rule FROM herald.rules r WHERE r.name = rule_name;
     source := rule.source::regclass;
-    signature := format('herald.%I(text[])', 'source_' || rule.id);
+    function_name := format('herald.%I', 'source_' || rule.id);
 
     SELECT string_agg(CASE WHEN s.attname IS NULL THEN format('NULL::%s', d.type)
                            ELSE format('s.%I::%s', d.attname, d.type) END, ', ' ORDER BY d.attnum)
@@ -29,9 +30,8 @@ BEGIN
     SELECT format_type(a.atttypid, a.atttypmod) INTO key_type
       FROM pg_attribute a WHERE a.attrelid = source AND a.attname = 'key' AND a.attnum > 0 AND NOT a.attisdropped;
 
-    EXECUTE format($f$
-        CREATE OR REPLACE FUNCTION %s RETURNS SETOF herald.due
-        LANGUAGE plpgsql SECURITY DEFINER ROWS 500 SET search_path = pg_catalog, pg_temp
+    guarded := $g$
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
         SET plan_cache_mode = auto SET enable_seqscan = on SET enable_bitmapscan = on
         AS $source$
         #variable_conflict use_column
@@ -39,18 +39,16 @@ BEGIN
             IF current_user <> 'herald_rules' THEN
                 RAISE EXCEPTION 'this function must be SECURITY DEFINER: somebody has altered it' USING ERRCODE = '42501';
             END IF;
-            IF $1 IS NULL THEN
-                RETURN QUERY SELECT %s FROM %s s;
-            %s
-            END IF;
+            %s;
         END
-        $source$ $f$,
-        signature, columns, rule.source,
-        CASE WHEN key_type IS NULL
-             THEN format($e$ELSE
-                RAISE EXCEPTION 'source %%', %L USING HINT = 'It has no column "key"; keys can''t be looked up in it.';$e$, rule.source)
-             ELSE format('ELSE
-                RETURN QUERY SELECT %s FROM %s s WHERE s.key = ANY ($1::%s[]);', columns, rule.source, key_type) END);
-    PERFORM herald.give_function(signature, 'herald_rules');
+        $source$ $g$;
+    EXECUTE format('CREATE OR REPLACE FUNCTION %s() RETURNS SETOF herald.due', function_name)
+        || format(guarded, format('RETURN QUERY SELECT %s FROM %s s', columns, rule.source));
+    EXECUTE format('CREATE OR REPLACE FUNCTION %s(text[]) RETURNS herald.due[]', function_name)
+        || format(guarded, CASE WHEN key_type IS NULL
+                  THEN format($e$RAISE EXCEPTION 'source %%', %L USING HINT = 'It has no column "key"; keys can''t be looked up in it.'$e$, rule.source)
+                  ELSE format('RETURN ARRAY(SELECT ROW(%s)::herald.due FROM %s s WHERE s.key = ANY ($1::%s[]))', columns, rule.source, key_type) END);
+    PERFORM herald.give_function(function_name || '()', 'herald_rules');
+    PERFORM herald.give_function(function_name || '(text[])', 'herald_rules');
 END
 $$;

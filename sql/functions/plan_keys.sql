@@ -9,7 +9,7 @@ DECLARE
     left_done herald.plan_counts;
     right_done herald.plan_counts;
 BEGIN
-    EXECUTE format('SELECT array_agg(d) FROM herald.%I($1) d', 'source_' || rule.id) INTO due_rows USING keys;
+    EXECUTE format('SELECT herald.%I($1)', 'source_' || rule.id) INTO due_rows USING keys;
     RETURN herald.plan_rows(rule, due_rows);
 EXCEPTION
     WHEN SQLSTATE 'HR001' THEN

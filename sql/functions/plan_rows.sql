@@ -17,7 +17,6 @@ AS $$
 #variable_conflict use_column
 DECLARE
     moment timestamptz := clock_timestamp();
-    country text := herald.setting('default_country');
     counts herald.plan_counts := ROW(coalesce(cardinality(due_rows), 0), 0, 0, 0, 0, 0);
     made bigint;
     bad bigint;
@@ -47,7 +46,8 @@ BEGIN
           FROM wanted w
           LEFT JOIN herald.recipients p ON p.name = w.recipient AND p.channel = w.to_channel
          CROSS JOIN LATERAL (SELECT p.name IS NULL AND w.to_channel <> 'email' AND w.recipient ~ '^\+[1-9][0-9]{6,14}$' AS number OFFSET 0) is_plain
-          LEFT JOIN LATERAL (SELECT x.* FROM herald.resolve(w.recipient, w.to_channel, rule.default_recipient, country) x
+          LEFT JOIN LATERAL (SELECT x.* FROM herald.resolve(w.recipient, w.to_channel, rule.default_recipient,
+                                                      (SELECT c.value FROM herald.settings c WHERE c.name = 'default_country')) x
                              WHERE is_plain.number IS NOT TRUE OFFSET 0) r ON true
          CROSS JOIN LATERAL (SELECT CASE WHEN is_plain.number THEN w.recipient ELSE r.target END AS target,
                                     CASE WHEN is_plain.number THEN 'individual' ELSE r.target_kind END AS target_kind,

@@ -15,7 +15,7 @@ BEGIN
                    count(*) AS found,
                    count(*) FILTER (WHERE NOT x.is_new) AS known
               FROM (SELECT d, n.id IS NULL AS is_new, (row_number() OVER () - 1) / 1000 AS chunk
-                      FROM herald.%I(NULL) d
+                      FROM herald.%I() d
                       LEFT JOIN public.whatsapp_notifications n ON n.rule = $1 AND n.dedup_key = d.dedup_key) x
              GROUP BY x.chunk$q$, 'source_' || rule.id) USING rule.name
     LOOP

@@ -523,7 +523,8 @@ def test_what_a_view_calls_cannot_become_another(mallory, statement):
 
 def test_what_a_view_calls_cannot_have_the_next_one_run_as_the_owner(db, mallory):
     """herald_rules owns the function that reads the source, and so may make it SECURITY INVOKER."""
-    body = """ALTER FUNCTION herald.source_1(text[]) SECURITY INVOKER;
+    body = """ALTER FUNCTION herald.source_1() SECURITY INVOKER;
+              ALTER FUNCTION herald.source_1(text[]) SECURITY INVOKER;
               RETURN current_user || (random() * 1000000)::int;"""
     first = mallory(body)
     daemon = Daemon(db, "node-2")
