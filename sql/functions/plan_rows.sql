@@ -12,6 +12,7 @@ SET jit = off
 SET enable_seqscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
+SET enable_material = off
 SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
