@@ -19,6 +19,14 @@ BEGIN
                SELECT format('there is no template "%s"', r.template), 'INSERT INTO herald.templates (name, body) VALUES (…)'
                 WHERE r.template IS NOT NULL AND NOT EXISTS (SELECT FROM herald.templates t WHERE t.name = r.template)
                UNION ALL
+               SELECT x.problem, 'Mend the template, or the source''s data; pgherald preview shows the text.'
+                 FROM (SELECT n.payload FROM public.whatsapp_notifications n
+                        WHERE n.rule = r.name AND n.template = r.template AND n.payload IS NOT NULL LIMIT 1) l
+                 JOIN herald.templates t ON t.name = r.template
+                CROSS JOIN LATERAL (SELECT coalesce((herald.render(t, l.payload)).problem,
+                                                    (herald.gateway_template(t, l.payload)).problem) AS problem) x
+                WHERE x.problem IS NOT NULL
+               UNION ALL
                SELECT format('its default recipient "%s" is not in herald.recipients', r.default_recipient), 'Add it there.'
                 WHERE r.default_recipient IS NOT NULL
                   AND NOT EXISTS (SELECT FROM herald.recipients x WHERE x.name = r.default_recipient AND x.channel = r.channel)

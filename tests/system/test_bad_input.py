@@ -76,7 +76,7 @@ def test_an_answer_that_makes_no_sense_is_in_doubt(world, gateway):
         assert row["message_id"] is None and row["attempts"] == 1, kind
         assert len(row["response_body"] or "") <= 4096, kind
         assert len(world.hostile.at(name)) == 1, kind
-        assert len(world.log_lines(f"id={ident} ", "outcome=in_doubt")) == 1, kind
+        assert len(world.logged(f"id={ident} ", "outcome=in_doubt")) == 1, kind
 
 
 @pytest.mark.sanitize
@@ -150,7 +150,7 @@ def test_a_sender_that_cannot_work_is_held_with_the_remedy(world):
         assert said in world.wait_for_hold(name, "")["reason"], name
         row = world.row(ident)
         assert row["send_status"] == "pending" and row["attempts"] == 0 and said in row["error"], (name, row)
-        assert len(world.log_lines("err: this sender fails and is held", f"sender={name} ")) == 1, name
+        assert len(world.logged("err: this sender fails and is held", f"sender={name} ")) == 1, name
         assert not world.hostile.at(f"never-{name}"), name
     checked = world.db.pgherald("--config", world.daemon.config, "check", status=1).stdout
     for name in set(sent) - {"metadata", "metadata6", "mapped", "public", "unresolved", "refused"}:  # known only when it is tried
@@ -253,7 +253,7 @@ def test_a_source_that_loses_a_column_later(world):
     world.db.sql("SELECT herald.sweep('loser')")
     error = wait_until(lambda: world.db.value("SELECT error FROM herald.rules WHERE name = 'loser'"), "the rule's error")
     assert "data" in error and "does not exist" in error
-    assert world.log_lines("err: this rule can't be planned", "rule=loser ")
+    assert world.logged("err: this rule can't be planned", "rule=loser ")
     checked = world.db.pgherald("check", status=1).stdout
     assert 'rule "loser"' in checked and 'has no column "data"' in checked and "name the columns with AS" in checked
     world.planned("keeper", "1", "sent")
@@ -310,7 +310,7 @@ def test_a_source_that_fails_for_one_row(world):
     world.planned("quotients", "8", "sent")
     assert world.db.sql("SELECT key FROM herald.set_aside WHERE rule = 'quotients'") == [("7",)]
     assert "division by zero" in world.db.value("SELECT error FROM herald.set_aside WHERE rule = 'quotients'")
-    assert world.log_lines("set aside: see herald.set_aside", "rule=quotients")
+    assert world.logged("set aside: see herald.set_aside", "rule=quotients")
     assert "set aside, the last with: division by zero" in world.db.pgherald("check", status=1).stdout
     world.db.sql("SELECT herald.drop_rule('quotients')")
 
@@ -322,7 +322,7 @@ def test_a_source_that_takes_too_long(world):
     world.db.sql("SELECT herald.resume('rule', 'slow')")
     error = wait_until(lambda: world.db.value("SELECT error FROM herald.rules WHERE name = 'slow'"), "the rule's error")
     assert "it took longer than its time_limit" in error and "herald.add_rule()" in error
-    assert world.log_lines("err: this rule can't be planned", "rule=slow ", "time_limit")
+    assert world.logged("err: this rule can't be planned", "rule=slow ", "time_limit")
     world.db.sql("SELECT herald.drop_rule('slow')")
 
 

@@ -194,8 +194,8 @@ def test_retry_after_in_seconds_and_as_a_date(world):
         first, *later = [request.at for request in world.hostile.at(name)]
         assert len(later) == 3 and min(later) >= until[name] - 0.02, (name, min(later) - until[name])
         assert min(later) < until[name] + 1.5, name
-        assert len(world.log_lines(HELD, f"sender={name} ", "too many requests (HTTP 429)")) == 1
-        assert len(world.log_lines(OPENED, f"sender={name}")) == 1
+        assert len(world.logged(HELD, f"sender={name} ", "too many requests (HTTP 429)")) == 1
+        assert len(world.logged(OPENED, f"sender={name}")) == 1
 
 
 @pytest.mark.sanitize
@@ -251,9 +251,9 @@ def test_401_holds_the_sender_until_the_token_is_right(world):
     for ident in idents:
         assert world.wait_for(ident, "sent")["attempts"] == 1
     assert world.hold("expired") is None
-    assert len(world.log_lines(HELD, "sender=expired ")) == 1
+    assert len(world.logged(HELD, "sender=expired ")) == 1
     wait_until(lambda: world.log_lines(OPENED, "sender=expired"), "the line that says so")
-    assert len(world.log_lines(OPENED, "sender=expired")) == 1
+    assert len(world.logged(OPENED, "sender=expired")) == 1
 
 
 def test_a_disconnected_session_waits_and_recovers_by_itself(world):
@@ -267,7 +267,7 @@ def test_a_disconnected_session_waits_and_recovers_by_itself(world):
     assert "no attempt spent" in explained
     world.sandbox.behave()
     assert world.wait_for(ident, "sent")["attempts"] == 1
-    assert len(world.log_lines(HELD, "sender=unpaired ")) == len(world.log_lines(OPENED, "sender=unpaired")) == 1
+    assert len(world.logged(HELD, "sender=unpaired ")) == len(world.logged(OPENED, "sender=unpaired")) == 1
 
 
 def test_several_failures_in_a_row_hold_the_sender(world):
@@ -437,7 +437,7 @@ def test_a_certificate_that_nobody_vouches_for(world, secure):
     wait_until(lambda: world.hold("strange")["failures"] >= 2, "a probe")
     assert server.connections >= 2 and server.requests == []
     assert world.row(ident)["attempts"] == 0
-    assert len(world.log_lines(HELD, "sender=strange ")) == 1
+    assert len(world.logged(HELD, "sender=strange ")) == 1
     server.stop()
     world.db.sql("UPDATE herald.senders SET enabled = false WHERE name = 'strange'")
 

@@ -538,6 +538,16 @@ def test_what_a_view_calls_cannot_have_the_next_one_run_as_the_owner(db, mallory
     daemon.close()
 
 
+def test_check_finds_a_template_that_asks_for_what_the_rows_do_not_have(meters, daemon):
+    db = meters
+    db.sql("INSERT INTO public.meter (id, number) VALUES (1, 'm1')")
+    daemon.plan("meters", "sweep")
+    assert db.sql("SELECT * FROM herald.check()") == []
+    db.sql("UPDATE herald.templates SET body = 'Meter {{meter_number}} of {{district}}' WHERE name = 'stuck'")
+    [(subject, problem, _)] = db.sql("SELECT * FROM herald.check()")
+    assert subject == 'rule "meters"' and 'needs field "district"' in problem
+
+
 # --- sweeps ---
 
 

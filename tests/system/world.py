@@ -117,6 +117,10 @@ class World:
         """The daemon's lines that hold all of these words."""
         return [line for line in self.daemon.output().splitlines() if all(word in line for word in words)]
 
+    def logged(self, *words):
+        """Those lines, once there is one: a line comes a moment after the row that it tells of."""
+        return wait_until(lambda: self.log_lines(*words), f"a log line with {words}")
+
     def settle(self):
         """Cancels whatever still waits, so that it disturbs nobody."""
         for ident in self.db.column("SELECT id FROM whatsapp_notifications WHERE send_status IN ('pending', 'in_doubt')"):
