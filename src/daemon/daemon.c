@@ -37,6 +37,7 @@ struct daemon {
     bool must_prove_bell;
     bool is_proving_bell; /* asked for, and neither heard nor given up */
     bool is_bell_silent;
+    char nonce[NONCE_BYTES];
     int exit_status;
 };
 
@@ -125,17 +126,26 @@ static void ready(struct daemon *d) {
 }
 
 static void prove_bell(struct daemon *d) {
-    char nonce[NONCE_BYTES];
-
-    if (!d->must_prove_bell)
-        return;
-    (void) snprintf(nonce, sizeof(nonce), "proof-%016" PRIx64, clock_monotonic_usec() ^ ((uint64_t) getpid() << 40));
-    dispatcher_expect_nonce(d->dispatcher, nonce);
-    if (planner_prove_bell(d->planner, nonce) < 0)
+    if (!d->must_prove_bell || !planner_is_free(d->planner))
         return; /* on_usable or on_planned tries again */
     d->must_prove_bell = false;
     d->is_proving_bell = true;
     (void) sd_event_source_set_enabled(d->bell_proof, SD_EVENT_OFF); /* of a proof before this one */
+    (void) snprintf(d->nonce, sizeof(d->nonce), "proof-%016" PRIx64, clock_monotonic_usec() ^ ((uint64_t) getpid() << 40));
+    dispatcher_expect_nonce(d->dispatcher, d->nonce);
+}
+
+static void prove_later(struct daemon *d) {
+    d->is_proving_bell = false;
+    d->must_prove_bell = true;
+    dispatcher_expect_nonce(d->dispatcher, "");
+}
+
+static void on_quiet(void *userdata) {
+    struct daemon *d = userdata;
+
+    if (planner_prove_bell(d->planner, d->nonce) < 0)
+        prove_later(d);
 }
 
 /* It must be heard within a second from now. What was cut off proves nothing. */
@@ -145,7 +155,7 @@ static void on_bell_rung(bool rung, void *userdata) {
     if (!d->is_proving_bell)
         return; /* heard already */
     if (!rung) {
-        d->must_prove_bell = true;
+        prove_later(d);
         return;
     }
     (void) sd_event_source_set_time_relative(d->bell_proof, BELL_PROOF_USEC);
@@ -331,6 +341,7 @@ static int add_timers(struct daemon *d) {
 static int add_workers(struct daemon *d) {
     static const struct dispatcher_handler dispatcher_handler = {.on_joined = on_joined,
                                                                  .on_away = on_away,
+                                                                 .on_quiet = on_quiet,
                                                                  .on_bell_proved = on_bell_proved,
                                                                  .on_rung = on_rung,
                                                                  .on_task = on_task,

@@ -253,6 +253,13 @@ static int leave(struct dispatcher *d) {
     return store_leave(d->pg, &d->identity, unsent, count, on_left, d);
 }
 
+static void keep_quiet(struct dispatcher *d) {
+    if (d->is_quiet)
+        return;
+    d->is_quiet = true;
+    d->handler.on_quiet(d->userdata);
+}
+
 /* One statement at a time: starts the next one, or arms the timer for it. */
 void dispatcher_pump(struct dispatcher *d) {
     uint64_t now = clock_monotonic_usec();
@@ -261,6 +268,10 @@ void dispatcher_pump(struct dispatcher *d) {
 
     if (d->stage != STAGE_TURNING || !pg_is_idle(d->pg))
         return;
+    if (d->nonce[0] != '\0') {
+        keep_quiet(d);
+        return;
+    }
     action = d->is_draining ? BELL_WAIT : bell_next(&d->bell, now);
     if (action != BELL_LOOK && action != BELL_WAIT && action != BELL_RENEW)
         r = follow_bell(d, action);
@@ -304,10 +315,13 @@ void dispatcher_look(struct dispatcher *d) {
 
 void dispatcher_expect_nonce(struct dispatcher *d, const char *nonce) {
     (void) snprintf(d->nonce, sizeof(d->nonce), "%s", nonce);
+    d->is_quiet = false;
+    dispatcher_pump(d);
 }
 
 void dispatcher_trust_bell(struct dispatcher *d, bool trust) {
     d->is_bell_silent = !trust;
+    d->nonce[0] = '\0';
     dispatcher_look(d);
 }
 
@@ -320,6 +334,7 @@ void dispatcher_reload(struct dispatcher *d, const struct dispatcher_options *op
 
 void dispatcher_drain(struct dispatcher *d) {
     d->is_draining = true;
+    d->nonce[0] = '\0';
     if (d->stage == STAGE_AWAY && d->identity.incarnation == 0)
         d->handler.on_drained(d->userdata); /* it never came to anything */
     else

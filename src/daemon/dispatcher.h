@@ -23,6 +23,8 @@ struct dispatcher_handler {
     void (*on_joined)(void *userdata);
     /* The database is away; on_joined follows when it is back. */
     void (*on_away)(void *userdata);
+    /* After dispatcher_expect_nonce(): it is idle and stays so; now it may be rung for. */
+    void (*on_quiet)(void *userdata);
     /* The bell was heard: dispatcher_expect_nonce(). */
     void (*on_bell_proved)(void *userdata);
     /* It was rung for while it slept. True: the planner looks for events at once, and dispatcher_look() follows; so no look is
@@ -56,7 +58,9 @@ int dispatcher_start(struct dispatcher *d) _must_check_;
 /* Somebody knows that there is something to find: look. */
 void dispatcher_look(struct dispatcher *d);
 
-/* on_bell_proved follows when a notification with this payload is heard. */
+/* The bell is to be proved: it begins nothing more, on_quiet follows as soon as it is idle, and on_bell_proved when a notification
+ * with this payload is heard. It must be idle for that: a pooler may hand a busy one the notifications of the session that it
+ * happens to be lent. Until then, dispatcher_trust_bell(), or "" for an end without a result. */
 void dispatcher_expect_nonce(struct dispatcher *d, const char *nonce);
 
 /* Whether the bell can be relied on; else it looks every second. */

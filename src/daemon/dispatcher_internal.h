@@ -40,7 +40,8 @@ struct dispatcher {
     bool is_draining;
     bool was_lost;
     bool is_bell_silent; /* it was not heard when it was rung to prove it */
-    char nonce[NONCE_BYTES];
+    char nonce[NONCE_BYTES]; /* "" unless the bell is being proved */
+    bool is_quiet;           /* on_quiet was told */
 };
 
 /* Joined, or a statement ended: starts the next one. */

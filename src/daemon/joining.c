@@ -18,6 +18,7 @@ static void lost(struct dispatcher *d, const char *why) {
     bool is_news = !d->was_lost;
 
     d->was_lost = true;
+    d->nonce[0] = '\0';
     d->stage = STAGE_AWAY;
     d->recording = 0;
     d->record_most = SIZE_MAX;
