@@ -58,12 +58,12 @@ def frozen(cluster, tmp_path_factory):
     other tests run meanwhile."""
     directory = tmp_path_factory.mktemp("frozen")
     db = migrated_database(cluster, "frozen")
-    with receiving(latency_ms=300) as slow:
+    with receiving(latency_ms=600) as slow:
         app = Application(db, slow)
         db.sql("UPDATE herald.settings SET value = '1 s' WHERE name = 'request_time_limit'")
         node = Daemon(directory, db.dsn(), credentials=CREDENTIALS, name="frozen", max_in_flight=8)
         ids = app.insert(30)
-        wait_until(lambda: app.in_flight() == 8, "messages in flight", 20, 0.001)
+        wait_until(lambda: len(app.arrivals()) == 8, "messages at the gateway, not yet answered", 20, 0.001)
         node.send_signal(signal.SIGSTOP)
         held = app.in_flight()
         other = Daemon(directory, db.dsn(), credentials=CREDENTIALS, name="other", max_in_flight=8)
