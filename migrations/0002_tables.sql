@@ -327,10 +327,12 @@ COMMENT ON TABLE herald.incarnations IS 'Each start of a daemon';
 CREATE TABLE herald.listeners (
     node text PRIMARY KEY,
     incarnation bigint NOT NULL,
+    joins int NOT NULL DEFAULT 0,
     asleep_until timestamptz NOT NULL DEFAULT '-infinity',
     attended_until timestamptz NOT NULL DEFAULT '-infinity',
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 10);
+COMMENT ON COLUMN herald.listeners.joins IS 'how often it joined: what it asked for before holds no longer';
 COMMENT ON TABLE herald.listeners IS 'The daemons: who sleeps must be rung for; while none attends, only requests for sweeps are captured';
 
 -- A row of a rule's source, with what it leaves out as NULL.

@@ -12,6 +12,7 @@ GRANT EXECUTE ON FUNCTION
     herald.join(text, bigint, bigint[], text, int, text),
     herald.turn(bigint, int, bigint[], bigint[], text[], text[], int[], int[], text[], text[], text[]),
     herald.plan(text, text, int),
+    herald.plan_and_claim(bigint, int, int, int),
     herald.plan_failed(text, text, text),
     herald.attend(text, bigint, int),
     herald.backstop(text, bigint, int),

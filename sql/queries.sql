@@ -11,6 +11,9 @@ select * from herald.turn($1::bigint, $2::int, $3::bigint[], $4::bigint[], $5::t
 -- name: plan
 select * from herald.plan($1, $2, $3::int)
 
+-- name: plan_and_claim
+select * from herald.plan_and_claim($1::bigint, $2::int, $3::int, $4::int)
+
 -- name: plan_failed
 select herald.plan_failed($1, $2, $3)
 
@@ -32,8 +35,9 @@ select herald.leave($1, $2::bigint, $3::bigint[])
 -- name: prove_bell
 select herald.prove_bell($1)
 
+-- A planner session: planning can be repeated, so its commits need not wait; and the formats that herald.pin_formats() wants.
 -- name: asynchronous_commit
-select set_config('synchronous_commit', 'off', false)
+select set_config('synchronous_commit', 'off', false), set_config('lc_numeric', 'C', false), set_config('lc_monetary', 'C', false), set_config('lc_time', 'C', false), set_config('extra_float_digits', '1', false), set_config('bytea_output', 'hex', false)
 
 -- Command line: connections, migrate, and one statement or two for each verb.
 

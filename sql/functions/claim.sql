@@ -9,7 +9,6 @@
 -- 'left' whose id is their number: as many as room means that there may be more.
 CREATE OR REPLACE FUNCTION herald.claim(incarnation bigint, room int) RETURNS SETOF herald.turn_row
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -2,7 +2,6 @@
 -- doubt, and the grace is over), 'defer' (a held template or recipient), 'behind'; 'take' is not its business.
 CREATE OR REPLACE FUNCTION herald.claim_others(moment timestamptz, ids bigint[], actions text[]) RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     resend_limit int;

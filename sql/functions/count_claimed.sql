@@ -2,7 +2,6 @@
 -- not taken). A gap is stretched by up to a half at random: a person does not type like a clock.
 CREATE OR REPLACE FUNCTION herald.count_claimed(claimed_senders text[]) RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN

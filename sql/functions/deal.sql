@@ -3,7 +3,6 @@
 -- names come in order of priority. NULL for a message that is not taken, or that no sender has room for any more.
 CREATE OR REPLACE FUNCTION herald.deal(wanted text[], actions text[], names text[], channels text[], free int[]) RETURNS text[]
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     best int;

@@ -2,7 +2,6 @@
 -- regard to holds and limits.
 CREATE OR REPLACE FUNCTION herald.is_due() RETURNS boolean
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     moment timestamptz := clock_timestamp();

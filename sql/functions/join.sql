@@ -4,6 +4,7 @@
 --   go back, with no attempt spent; rows of an earlier incarnation of the node are in doubt at once.
 -- incarnation 0: the daemon has just started; a number is drawn, and all sweeps are due. The outcomes that it still has to
 -- report it reports by herald.turn() before or after; their attempts must be in in_flight.
+-- joins: to be told to herald.plan_and_claim().
 CREATE OR REPLACE FUNCTION herald.join(
     node_name text,
     known_incarnation bigint,
@@ -14,7 +15,8 @@ CREATE OR REPLACE FUNCTION herald.join(
     OUT incarnation bigint,
     OUT schema_version int,
     OUT given_back bigint,
-    OUT in_doubt bigint
+    OUT in_doubt bigint,
+    OUT joins int
 )
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -45,6 +47,7 @@ BEGIN
     PERFORM herald.attend(node_name, incarnation, 0);
 
     PERFORM pg_advisory_xact_lock(hashtext('herald'), hashtext('claim'));
+    UPDATE herald.listeners l SET joins = l.joins + 1 WHERE l.node = node_name RETURNING l.joins INTO joins;
     WITH given AS (
         UPDATE public.whatsapp_notifications n
            SET send_status = 'pending', owner = NULL, attempts = n.attempts - 1, next_at = n.created_at

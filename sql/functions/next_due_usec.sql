@@ -2,7 +2,6 @@
 -- end of a lease, of a hold, of a sender's gap or of a full limit, a sweep, a rule's retry. 0: now; NULL: nothing.
 CREATE OR REPLACE FUNCTION herald.next_due_usec() RETURNS bigint
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     moment timestamptz := clock_timestamp();

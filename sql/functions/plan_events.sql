@@ -2,7 +2,6 @@
 -- halved until the bad key stands alone, which is set aside with its error. more: there are further events.
 CREATE OR REPLACE FUNCTION herald.plan_events(rule herald.rules, batch int, OUT done herald.plan_counts, OUT more boolean)
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
 SET jit = off
 SET enable_seqscan = off
 SET enable_bitmapscan = off

@@ -1,7 +1,6 @@
 -- herald.plan_keys(rule, keys): plans the rows of these keys, in a subtransaction; on an error in halves.
 CREATE OR REPLACE FUNCTION herald.plan_keys(rule herald.rules, keys text[]) RETURNS herald.plan_counts
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     half int := cardinality(keys) / 2;

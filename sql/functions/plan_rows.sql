@@ -7,7 +7,6 @@
 -- Statistics of a queue are always wrong: each row is looked up by index, whatever the planner believes.
 CREATE OR REPLACE FUNCTION herald.plan_rows(rule herald.rules, due_rows herald.due[]) RETURNS herald.plan_counts
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
 SET jit = off
 SET enable_seqscan = off
 SET enable_hashjoin = off
@@ -19,7 +18,8 @@ AS $$
 DECLARE
     moment timestamptz := clock_timestamp();
     counts herald.plan_counts := ROW(coalesce(cardinality(due_rows), 0), 0, 0, 0, 0, 0);
-    made bigint;
+    minute bigint := floor(extract(epoch FROM moment) / 60);
+    within_the_hour bigint;
     bad bigint;
 BEGIN
     IF counts.found = 0 THEN
@@ -78,12 +78,24 @@ BEGIN
                AND coalesce(l.rule, '') = rule.name AND l.priority = w.with_priority
         ON CONFLICT (rule, dedup_key) DO NOTHING
         RETURNING send_status
+    ), counted AS (
+        SELECT count(*) FILTER (WHERE m.send_status = 'pending') AS pending, count(*) AS new,
+               count(*) FILTER (WHERE m.send_status = 'suppressed') AS suppressed, count(*) FILTER (WHERE m.send_status = 'failed') AS failed
+          FROM made m
+    ), this_minute AS (
+        INSERT INTO herald.counts AS c (kind, name, span_sec, bucket, n)
+        SELECT 'made', rule.name, 60, minute, x.pending FROM counted x WHERE x.pending > 0
+        ON CONFLICT (kind, name, span_sec, bucket) DO UPDATE SET n = c.n + EXCLUDED.n
+        RETURNING c.n
     )
-    SELECT count(*) FILTER (WHERE m.send_status = 'pending'), count(*),
-           count(*) FILTER (WHERE m.send_status = 'suppressed'), count(*) FILTER (WHERE m.send_status = 'failed')
-      INTO made, counts.new, counts.suppressed, counts.failed FROM made m;
-    IF made > 0 THEN
-        PERFORM herald.count_made(rule, made);
+    SELECT x.new, x.suppressed, x.failed,
+           (SELECT t.n FROM this_minute t) + coalesce((SELECT sum(c.n) FROM herald.counts c
+                                                        WHERE c.kind = 'made' AND c.name = rule.name AND c.span_sec = 60
+                                                          AND c.bucket BETWEEN minute - 59 AND minute - 1), 0)
+      INTO counts.new, counts.suppressed, counts.failed, within_the_hour FROM counted x;
+    IF within_the_hour > rule.flood_limit THEN
+        RAISE EXCEPTION USING ERRCODE = 'HR001',
+            MESSAGE = format('%s messages within an hour, and its flood_limit is %s', within_the_hour, rule.flood_limit);
     END IF;
     IF counts.new < counts.found THEN
         bad := herald.count_bad_keys(rule, due_rows);

@@ -2,7 +2,6 @@
 -- them, may go.
 CREATE OR REPLACE FUNCTION herald.release_behind(ids bigint[]) RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
 SET jit = off
 SET enable_seqscan = off
 SET enable_bitmapscan = off

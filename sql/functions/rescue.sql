@@ -2,7 +2,6 @@
 -- server's own start, when every daemon was cut off. Returns how many.
 CREATE OR REPLACE FUNCTION herald.rescue(moment timestamptz) RETURNS bigint
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF pg_postmaster_start_time() + herald.lease() > moment THEN

@@ -1,14 +1,12 @@
 -- herald.sender_room(moment, room, flying): how many messages each sender may take now: enabled, not held, below its
 -- max_in_flight, its limits and its gap. flying: the sender of each message in flight. A blocked sender whose pause is over may
 -- take one, to probe it. is_counted: what it takes must be told to herald.count_claimed(). opens_at: of a sender that may take none, when that changes by the clock alone.
+--
+-- SQL, STABLE and without settings of its own, so that it becomes part of the query that calls it.
 CREATE OR REPLACE FUNCTION herald.sender_room(moment timestamptz, room int, flying text[])
 RETURNS TABLE (name text, channel text, priority int, free int, opens_at timestamptz, is_counted boolean)
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE
 AS $$
-#variable_conflict use_column
-BEGIN
-    RETURN QUERY
     SELECT s.name, s.channel, s.priority,
            CASE WHEN h.until > moment OR g.next_at > moment THEN 0
                 ELSE greatest(0, least(room,
@@ -29,5 +27,4 @@ BEGIN
                         WHERE p.cause <> 'blocked'
                           AND (p.kind = 'sender' AND p.name = s.name OR p.kind = 'channel' AND p.name = s.channel OR p.kind = 'all')
                           AND (p.until IS NULL OR p.until > moment));
-END
 $$;

@@ -20,7 +20,6 @@ CREATE OR REPLACE FUNCTION herald.settle(
     errors text[]
 ) RETURNS TABLE (what text, sender text, reason text)
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -12,7 +12,6 @@ CREATE OR REPLACE FUNCTION herald.settle_other(
     why text
 ) RETURNS TABLE (what text, sender text, reason text)
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -20,7 +20,6 @@ enum {
     BELL_PROOF_USEC = 1000 * 1000,
     DRAIN_USEC = 35 * 1000 * 1000, /* a request's time limit and some; below the unit's TimeoutStopSec */
     STATUS_USEC = 1000 * 1000,
-    ANY_RULE_USEC = 60 * 1000 * 1000, /* the usual time limit of a rule */
     NONCE_BYTES = 40,
 };
 
@@ -207,12 +206,18 @@ static void on_usable(void *userdata) {
 
 /* ---- Work ---- */
 
-/* The usual reason is a captured event: the planner need not wait for a look to say so. */
-static bool on_rung(void *userdata) {
+static bool on_rung(const struct store_identity *identity, unsigned room, void *userdata) {
     struct daemon *d = userdata;
 
     status_changed(d);
-    return planner_is_free(d->planner) && planner_submit(d->planner, "", false, ANY_RULE_USEC) >= 0;
+    return planner_answer_ring(d->planner, identity, room) >= 0;
+}
+
+static void on_ring_answered(const struct pg_result *result, bool is_lost, void *userdata) {
+    struct daemon *d = userdata;
+
+    dispatcher_take_over(d->dispatcher, result, is_lost);
+    prove_bell(d);
 }
 
 static void on_task(const char *rule, bool is_sweep, uint64_t time_limit_usec, void *userdata) {
@@ -348,7 +353,7 @@ static int add_workers(struct daemon *d) {
                                                                  .on_unfit = on_unfit,
                                                                  .on_drained = on_drained};
     static const struct planner_handler planner_handler = {
-        .on_planned = on_planned, .on_usable = on_usable, .on_bell_rung = on_bell_rung};
+        .on_planned = on_planned, .on_ring_answered = on_ring_answered, .on_usable = on_usable, .on_bell_rung = on_bell_rung};
     struct dispatcher_options options;
     int r;
 

@@ -10,6 +10,7 @@
 
 enum {
     RUNG_PATIENCE_USEC = 20 * 1000, /* so long a ring is left to the planner before a look */
+    RUNG_LOOK_USEC = 1000,   /* what a ring brought leaves before there is a look what else there is */
     GATHER_USEC = 2 * 1000,  /* so long an outcome waits for others to be recorded with */
     EMPTY_PAUSE_USEC = 50 * 1000, /* due rows that could not be claimed: somebody has locked them */
     COMPLAIN_EVERY_USEC = 60 * 1000 * 1000,
@@ -24,8 +25,10 @@ static bool must_record(const struct dispatcher *d, uint64_t now) {
     return finished > 0 && (flying == 0 || finished * 3 >= flying || now >= fleet_oldest_finished_usec(d->fleet) + GATHER_USEC);
 }
 
-static bool may_claim(const struct dispatcher *d) {
-    return !d->is_draining && fleet_in_flight(d->fleet) < d->options.max_in_flight;
+static unsigned free_room(const struct dispatcher *d) {
+    size_t taken = fleet_in_flight(d->fleet) + d->lent;
+
+    return d->is_draining || taken >= d->options.max_in_flight ? 0 : d->options.max_in_flight - (unsigned) taken;
 }
 
 static bool must_turn(const struct dispatcher *d, uint64_t now) {
@@ -35,7 +38,7 @@ static bool must_turn(const struct dispatcher *d, uint64_t now) {
         return true;
     if (d->is_draining)
         return false;
-    return (d->more_due && may_claim(d)) || now >= d->due_at || bell_next(&d->bell, now) == BELL_LOOK;
+    return (d->more_due && free_room(d) > 0) || now >= d->due_at || bell_next(&d->bell, now) == BELL_LOOK;
 }
 
 static void arm(struct dispatcher *d, uint64_t at) {
@@ -63,6 +66,21 @@ static void arm_for_next(struct dispatcher *d) {
         arm(d, at);
 }
 
+/* The usual reason of a ring is a captured event: the planner plans and claims it, and gets half of the room for that. A rule may be
+ * slow, and what was rung for something else: so the planner has only so long before there is a look as well. */
+static bool leave_to_planner(struct dispatcher *d) {
+    if (d->stage != STAGE_TURNING || !pg_is_idle(d->pg) || !bell_is_down(&d->bell) || d->is_draining || d->lent > 0)
+        return false;
+    d->lent = free_room(d) / 2;
+    d->lent_joins = d->identity.joins;
+    if (!d->handler.on_rung(&d->identity, d->lent, d->userdata)) {
+        d->lent = 0;
+        return false;
+    }
+    d->due_at = earlier(d->due_at, clock_monotonic_usec() + RUNG_PATIENCE_USEC);
+    return true;
+}
+
 static void on_notify(_unused_ struct pg *pg, _unused_ const char *channel, const char *payload, void *userdata) {
     struct dispatcher *d = userdata;
 
@@ -73,11 +91,7 @@ static void on_notify(_unused_ struct pg *pg, _unused_ const char *channel, cons
         }
         return;
     }
-    /* A rule may be slow, and what was rung for something else: the planner has only so long. */
-    if (d->stage == STAGE_TURNING && pg_is_idle(d->pg) && bell_is_down(&d->bell) && !d->is_draining &&
-        d->handler.on_rung(d->userdata))
-        d->due_at = earlier(d->due_at, clock_monotonic_usec() + RUNG_PATIENCE_USEC);
-    else
+    if (!leave_to_planner(d))
         bell_rang(&d->bell);
     dispatcher_pump(d);
 }
@@ -181,13 +195,35 @@ static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, co
     dispatcher_pump(d);
 }
 
+void dispatcher_take_over(struct dispatcher *d, const struct pg_result *result, bool is_lost) {
+    bool was_lent = d->lent > 0;
+    struct store_row row;
+
+    d->lent = 0;
+    if (is_lost && was_lent && d->stage == STAGE_TURNING) {
+        joining_start_over(d, "a planner connection was lost, perhaps with messages claimed");
+        return;
+    }
+    /* What was claimed before it joined anew has gone back. */
+    if (result && d->lent_joins == d->identity.joins && d->stage != STAGE_JOINING) {
+        read_accounts(d, result);
+        for (size_t i = 0; i < pg_rows(result); i++) {
+            store_read_row(result, i, &row);
+            if (row.kind == STORE_CLAIM)
+                claimed(d, &row);
+        }
+    }
+    d->due_at = earlier(d->due_at, clock_monotonic_usec() + RUNG_LOOK_USEC);
+    dispatcher_pump(d);
+}
+
 static int take_turn(struct dispatcher *d) {
     struct flight **finished;
     size_t count;
 
     fleet_get_finished(d->fleet, &finished, &count);
     d->recording = count < d->record_most ? count : d->record_most;
-    d->room = may_claim(d) ? d->options.max_in_flight - (unsigned) fleet_in_flight(d->fleet) : 0;
+    d->room = free_room(d);
     d->more_due = false;
     d->due_at = UINT64_MAX;
     bell_looks(&d->bell);
@@ -277,7 +313,7 @@ void dispatcher_pump(struct dispatcher *d) {
         r = follow_bell(d, action);
     else if (must_turn(d, now))
         r = take_turn(d);
-    else if (d->is_draining && fleet_in_flight(d->fleet) == 0 && fleet_finished(d->fleet) == 0)
+    else if (d->is_draining && d->lent == 0 && fleet_in_flight(d->fleet) == 0 && fleet_finished(d->fleet) == 0)
         r = leave(d);
     else if (action == BELL_RENEW)
         r = follow_bell(d, action);

@@ -7,6 +7,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/cleanup.h"
+#include "daemon/store.h"
 
 struct dispatcher;
 
@@ -27,9 +28,9 @@ struct dispatcher_handler {
     void (*on_quiet)(void *userdata);
     /* The bell was heard: dispatcher_expect_nonce(). */
     void (*on_bell_proved)(void *userdata);
-    /* It was rung for while it slept. True: the planner looks for events at once, and dispatcher_look() follows; so no look is
-     * needed first. */
-    bool (*on_rung)(void *userdata);
+    /* It was rung for while it slept. True: the planner looks for events at once, claims up to room messages for this daemon, and
+     * dispatcher_take_over() follows; so no look is needed first. */
+    bool (*on_rung)(const struct store_identity *identity, unsigned room, void *userdata);
     /* A look found work for the planner. */
     void (*on_task)(const char *rule, bool is_sweep, uint64_t time_limit_usec, void *userdata);
     /* It can't go on: another daemon has the node's name, or the schema is another. reason is for a person. */
@@ -54,6 +55,9 @@ DEFINE_CLEANUP(struct dispatcher *, dispatcher_free)
 
 /* Connects, and connects again with back-off whenever the connection is lost. */
 int dispatcher_start(struct dispatcher *d) _must_check_;
+
+/* What came of a ring: see planner_handler.on_ring_answered. */
+void dispatcher_take_over(struct dispatcher *d, const struct pg_result *result, bool is_lost);
 
 /* Somebody knows that there is something to find: look. */
 void dispatcher_look(struct dispatcher *d);

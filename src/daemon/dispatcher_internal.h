@@ -35,6 +35,8 @@ struct dispatcher {
     size_t record_most;     /* how many go into one turn: fewer after one failed */
     unsigned failed_turns;  /* in a row */
     unsigned room;          /* of the turn under way */
+    unsigned lent;          /* room of the planner, which answers a ring and may claim so many */
+    int64_t lent_joins;     /* identity.joins when it was lent */
     uint64_t request_limit_usec;
     bool more_due;
     bool is_draining;

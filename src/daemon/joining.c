@@ -105,6 +105,7 @@ static void on_joined(_unused_ struct pg *pg, const struct pg_result *result, co
         log_event(LOG_EVENT_DATABASE_BACK, LOG_NOTICE, NULL, "the database is back");
     d->was_lost = false;
     d->identity.incarnation = joined.incarnation;
+    d->identity.joins = joined.joins;
     d->stage = STAGE_TURNING;
     d->failed_turns = 0;
     d->held_off_until = 0;

@@ -7,6 +7,7 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/planned.h"
 #include "daemon/store.h"
 
 enum {
@@ -14,6 +15,7 @@ enum {
     TASKS_MAX = 4096,
     BATCH = 500,
     BUSY_PAUSE_USEC = 50 * 1000,        /* after another node had the rule */
+    RING_TIME_LIMIT_USEC = 60 * 1000 * 1000, /* the usual time limit of a rule */
     TIME_LIMIT_SLACK_USEC = 5 * 1000 * 1000, /* beyond the server's own statement_timeout */
     TIME_LIMIT_MAX_USEC = 2147483 * INT64_C(1000000) / 1000,
 };
@@ -22,6 +24,9 @@ struct task {
     struct task *next;
     char *rule;
     bool is_sweep;
+    bool is_ring; /* of no rule yet: rule is "" */
+    struct store_identity claimer; /* of a ring */
+    unsigned room;                 /* likewise */
     unsigned batch;
     uint64_t time_limit_usec;
     uint64_t not_before; /* monotonic */
@@ -60,6 +65,19 @@ static struct task *task_free(struct task *t) {
     return NULL;
 }
 
+static struct task *task_new(const char *rule, uint64_t time_limit_usec) {
+    struct task *t = calloc(1, sizeof(*t));
+
+    if (!t)
+        return NULL;
+    t->rule = strdup(rule);
+    if (!t->rule)
+        return task_free(t);
+    t->batch = BATCH;
+    t->time_limit_usec = time_limit_usec < TIME_LIMIT_MAX_USEC ? time_limit_usec : TIME_LIMIT_MAX_USEC;
+    return t;
+}
+
 static void dispatch(struct planner *p);
 
 static unsigned free_lanes(const struct planner *p) {
@@ -94,43 +112,24 @@ static void lane_finish(struct lane *l) {
     l->is_free = l->is_ready;
 }
 
+/* A look follows a ring, whatever came of it. */
+static void ring_finish(struct lane *l, const struct pg_result *result, bool is_lost) {
+    lane_finish(l);
+    l->planner->handler.on_ring_answered(result, is_lost, l->planner->userdata);
+}
+
 /* The same task once more, later: it did not get its turn. */
 static void lane_put_back(struct lane *l, uint64_t pause_usec) {
-    struct task *t = TAKE_PTR(l->task);
+    struct task *t;
 
+    if (l->task->is_ring) {
+        ring_finish(l, NULL, false);
+        return;
+    }
+    t = TAKE_PTR(l->task);
     t->not_before = clock_monotonic_usec() + pause_usec;
     l->is_free = l->is_ready;
     enqueue(l->planner, t);
-}
-
-static void log_swept(const char *rule, const struct store_planned *d) {
-    const struct log_field fields[] = {{"PGHERALD_RULE", rule}, {0}};
-
-    log_event(LOG_EVENT_SWEPT, LOG_INFO, fields,
-              "swept: %lld found, %lld new, %lld known, %lld suppressed, %lld failed, took %s", (long long) d->found,
-              (long long) d->fresh, (long long) d->known, (long long) d->suppressed, (long long) d->failed, d->took);
-}
-
-static void log_failed(const char *rule, const char *why) {
-    const struct log_field fields[] = {{"PGHERALD_RULE", rule}, {"PGHERALD_REASON", why}, {0}};
-
-    log_event(LOG_EVENT_RULE_FAILED, LOG_ERR, fields, "this rule can't be planned, and is tried again; the others go on");
-}
-
-static void log_outcome(const struct task *t, const struct store_planned *d) {
-    const struct log_field fields[] = {{"PGHERALD_RULE", d->rule}, {"PGHERALD_REASON", d->error}, {0}};
-
-    if (strcmp(d->result, "failed") == 0)
-        log_failed(d->rule, d->error);
-    else if (strcmp(d->result, "flood") == 0)
-        log_event(LOG_EVENT_RULE_PAUSED, LOG_WARNING, fields,
-                  "this rule paused itself; look with `pgherald sweep RULE --dry-run`, then resume it");
-    else if (t->is_sweep && strcmp(d->result, "done") == 0)
-        log_swept(d->rule, d);
-    if (d->set_aside > 0)
-        log_event(LOG_EVENT_RULE_FAILED, LOG_WARNING, fields,
-                  "%lld keys of this rule could not be evaluated and are set aside: see herald.set_aside",
-                  (long long) d->set_aside);
 }
 
 static void on_failure_noted(_unused_ struct pg *pg, _unused_ const struct pg_result *result, const struct pg_error *error,
@@ -150,14 +149,13 @@ static void plan_broke(struct lane *l, const struct pg_error *error) {
     bool is_timeout = strcmp(error->sqlstate, "57014") == 0;
     const char *why = error->text;
 
-    if (t->rule[0] == '\0') {
-        lane_finish(l); /* the look that follows names the rule, and the task of its own tells what is wrong */
-        l->planner->handler.on_planned(l->planner->userdata);
+    if (t->is_ring) {
+        ring_finish(l, NULL, false); /* the look that follows names the rule, and the task of its own tells what is wrong */
         return;
     }
     if (is_timeout)
         why = "it took longer than its time_limit; make its source faster, or let herald.add_rule() give it more";
-    log_failed(t->rule, why);
+    planned_log_failed(t->rule, why);
     if (is_timeout && !t->is_sweep && t->batch > 1) {
         t->batch /= 2;
         lane_put_back(l, BUSY_PAUSE_USEC);
@@ -167,6 +165,17 @@ static void plan_broke(struct lane *l, const struct pg_error *error) {
         lane_put_back(l, USEC_PER_SEC);
         return;
     }
+}
+
+static void ring_answered(struct lane *l, const struct pg_result *result) {
+    struct planner *p = l->planner;
+    struct store_row row;
+
+    store_read_row(result, 0, &row);
+    if (row.kind == STORE_PLANNED)
+        planned_log_outcome(row.planned.rule, row.planned.result, row.planned.error, row.planned.set_aside);
+    ring_finish(l, result, false);
+    dispatch(p);
 }
 
 static void on_planned(_unused_ struct pg *pg, const struct pg_result *result, const struct pg_error *error, void *userdata) {
@@ -179,8 +188,14 @@ static void on_planned(_unused_ struct pg *pg, const struct pg_result *result, c
         dispatch(p);
         return;
     }
+    if (l->task->is_ring) {
+        ring_answered(l, result);
+        return;
+    }
     store_read_planned(result, &done);
-    log_outcome(l->task, &done);
+    planned_log_outcome(done.rule, done.result, done.error, done.set_aside);
+    if (l->task->is_sweep && strcmp(done.result, "done") == 0)
+        planned_log_swept(&done);
     if (strcmp(done.result, "busy") == 0)
         lane_put_back(l, BUSY_PAUSE_USEC);
     else if (done.more)
@@ -196,6 +211,8 @@ static void on_planned(_unused_ struct pg *pg, const struct pg_result *result, c
 static int run_plan(struct lane *l) {
     const struct task *t = l->task;
 
+    if (t->is_ring)
+        return store_plan_and_claim(l->pg, &t->claimer, t->room, t->batch, t->time_limit_usec + TIME_LIMIT_SLACK_USEC, on_planned, l);
     return store_plan(l->pg, t->rule, t->is_sweep, t->batch, t->time_limit_usec + TIME_LIMIT_SLACK_USEC, on_planned, l);
 }
 
@@ -281,21 +298,33 @@ int planner_submit(struct planner *p, const char *rule, bool is_sweep, uint64_t 
     for (unsigned i = 0; i < p->count; i++)
         if (p->lanes[i].task && p->lanes[i].task->is_sweep == is_sweep && strcmp(p->lanes[i].task->rule, rule) == 0)
             return 0;
-    t = calloc(1, sizeof(*t));
+    t = task_new(rule, time_limit_usec);
     if (!t)
         return -ENOMEM;
-    t->rule = strdup(rule);
-    if (!t->rule) {
-        free(t);
-        return -ENOMEM;
-    }
     t->is_sweep = is_sweep;
-    t->batch = BATCH;
-    t->time_limit_usec = time_limit_usec < TIME_LIMIT_MAX_USEC ? time_limit_usec : TIME_LIMIT_MAX_USEC;
     p->tasks++;
     enqueue(p, t);
     dispatch(p);
     return 0;
+}
+
+int planner_answer_ring(struct planner *p, const struct store_identity *identity, unsigned room) {
+    for (unsigned i = 0; i < p->count && !p->stopped; i++) {
+        struct task *t;
+
+        if (!p->lanes[i].is_free)
+            continue;
+        t = task_new("", RING_TIME_LIMIT_USEC);
+        if (!t)
+            return -ENOMEM;
+        t->is_ring = true;
+        t->claimer = *identity;
+        t->room = room;
+        p->tasks++;
+        lane_begin(&p->lanes[i], t);
+        return 0;
+    }
+    return -EAGAIN;
 }
 
 bool planner_is_free(const struct planner *p) {
@@ -362,9 +391,8 @@ static void on_lost(_unused_ struct pg *pg, const struct pg_error *error, void *
 
     log_debug("a planner connection is lost: %s", error->text);
     l->is_ready = l->is_free = false;
-    if (l->task && l->task->rule[0] == '\0') {
-        lane_finish(l);
-        l->planner->handler.on_planned(l->planner->userdata);
+    if (l->task && l->task->is_ring) {
+        ring_finish(l, NULL, true);
     } else if (l->task) {
         lane_put_back(l, 0);
     }

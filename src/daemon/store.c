@@ -57,7 +57,8 @@ void store_read_joined(const struct pg_result *result, struct store_joined *ret)
     *ret = (struct store_joined) {.incarnation = pg_int(result, 0, 0, 0),
                                   .schema_version = pg_int(result, 0, 1, 0),
                                   .given_back = pg_int(result, 0, 2, 0),
-                                  .in_doubt = pg_int(result, 0, 3, 0)};
+                                  .in_doubt = pg_int(result, 0, 3, 0),
+                                  .joins = pg_int(result, 0, 4, 0)};
 }
 
 /* The columns of herald.settle(), one array each. */
@@ -115,8 +116,8 @@ enum { WHAT, ID, ATTEMPT_ID, SENDER, TARGET, TARGET_KIND, BODY, DETAIL };
 
 static enum store_row_kind row_kind(const char *what) {
     static const char *const names[] = {
-        [STORE_OPENED] = "opened", [STORE_HELD] = "held", [STORE_CLAIM] = "claim",
-        [STORE_SENDER] = "sender", [STORE_TASK] = "task",     [STORE_LEFT] = "left",   [STORE_LOOK] = "look",
+        [STORE_PLANNED] = "planned", [STORE_OPENED] = "opened", [STORE_HELD] = "held", [STORE_CLAIM] = "claim",
+        [STORE_SENDER] = "sender",   [STORE_TASK] = "task",     [STORE_LEFT] = "left", [STORE_LOOK] = "look",
     };
 
     for (size_t i = 0; what && i < ELEMENTSOF(names); i++)
@@ -147,6 +148,12 @@ static void read_look(const struct pg_result *r, size_t i, struct store_row *ret
 void store_read_row(const struct pg_result *r, size_t i, struct store_row *ret) {
     *ret = (struct store_row) {.kind = row_kind(pg_text(r, i, WHAT)), .sender = text_or_empty(pg_text(r, i, SENDER))};
     switch (ret->kind) {
+    case STORE_PLANNED:
+        ret->planned.rule = ret->sender;
+        ret->planned.result = text_or_empty(pg_text(r, i, TARGET));
+        ret->planned.error = pg_text(r, i, BODY);
+        ret->planned.set_aside = pg_int(r, i, ID, 0);
+        break;
     case STORE_CLAIM:
         ret->claim.id = pg_int(r, i, ID, 0);
         ret->claim.attempt_id = pg_int(r, i, ATTEMPT_ID, 0);
@@ -237,6 +244,15 @@ int store_plan(struct pg *pg, const char *rule, bool is_sweep, unsigned batch, u
     const char *parameters[] = {rule, is_sweep ? "sweep" : "events", number_text(&batch_text, batch)};
 
     return pg_query(pg, QUERY_PLAN, parameters, time_limit_usec, done, userdata);
+}
+
+int store_plan_and_claim(struct pg *pg, const struct store_identity *identity, unsigned room, unsigned batch,
+                         uint64_t time_limit_usec, pg_done_fn done, void *userdata) {
+    struct number incarnation, joins, room_text, batch_text;
+    const char *parameters[] = {number_text(&incarnation, identity->incarnation), number_text(&joins, identity->joins),
+                                number_text(&room_text, room), number_text(&batch_text, batch)};
+
+    return pg_query(pg, QUERY_PLAN_AND_CLAIM, parameters, time_limit_usec, done, userdata);
 }
 
 int store_plan_failed(struct pg *pg, const char *rule, bool is_sweep, const char *why, pg_done_fn done, void *userdata) {

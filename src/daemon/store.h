@@ -14,6 +14,7 @@ enum { STORE_TIME_LIMIT_USEC = 15 * 1000 * 1000 };
 struct store_identity {
     const char *node;
     int64_t incarnation; /* 0 until the first join */
+    int64_t joins;       /* that herald.join() told last */
 };
 
 int store_listen(struct pg *pg, pg_done_fn done, void *userdata) _must_check_;
@@ -23,7 +24,7 @@ int store_join(struct pg *pg, const struct store_identity *identity, struct flig
                pg_done_fn done, void *userdata) _must_check_;
 
 struct store_joined {
-    int64_t incarnation, schema_version, given_back, in_doubt;
+    int64_t incarnation, schema_version, given_back, in_doubt, joins;
 };
 void store_read_joined(const struct pg_result *result, struct store_joined *ret);
 
@@ -32,13 +33,27 @@ void store_read_joined(const struct pg_result *result, struct store_joined *ret)
 int store_turn(struct pg *pg, const struct store_identity *identity, unsigned room, struct flight *const *finished, size_t count,
                bool with_replies, pg_done_fn done, void *userdata) _must_check_;
 
-enum store_row_kind { STORE_OPENED, STORE_HELD, STORE_CLAIM, STORE_SENDER, STORE_TASK, STORE_LEFT, STORE_LOOK, STORE_OTHER };
+enum store_row_kind {
+    STORE_PLANNED,
+    STORE_OPENED,
+    STORE_HELD,
+    STORE_CLAIM,
+    STORE_SENDER,
+    STORE_TASK,
+    STORE_LEFT,
+    STORE_LOOK,
+    STORE_OTHER
+};
 
-/* A row of a turn's result. Texts are borrowed, and NULL where they don't belong to the kind. */
+/* A row of herald.turn() or herald.plan_and_claim(). Texts are borrowed, and NULL where they don't belong to the kind. */
 struct store_row {
     enum store_row_kind kind;
     const char *sender; /* opened, held, claim, sender */
     const char *reason; /* held */
+    struct {
+        const char *rule, *result, *error;
+        int64_t set_aside;
+    } planned;
     struct {
         int64_t id, attempt_id;
         const char *target, *body, *template_json;
@@ -81,6 +96,9 @@ int store_prove_bell(struct pg *pg, const char *nonce, pg_done_fn done, void *us
 int store_set_time_limit(struct pg *pg, uint64_t time_limit_usec, pg_done_fn done, void *userdata) _must_check_;
 int store_plan(struct pg *pg, const char *rule, bool is_sweep, unsigned batch, uint64_t time_limit_usec, pg_done_fn done,
                void *userdata) _must_check_;
+/* herald.plan_and_claim(): its rows are read by store_read_row(). */
+int store_plan_and_claim(struct pg *pg, const struct store_identity *identity, unsigned room, unsigned batch,
+                         uint64_t time_limit_usec, pg_done_fn done, void *userdata) _must_check_;
 int store_plan_failed(struct pg *pg, const char *rule, bool is_sweep, const char *why, pg_done_fn done, void *userdata)
         _must_check_;
 

@@ -1,0 +1,35 @@
+-- herald.plan_and_claim(incarnation, joins, room, batch): what a ring asks for, in one round trip: plans whichever rule has captured
+-- events (at most batch of them, as herald.plan('')), and, where that made messages, claims up to room due ones for this daemon. The
+-- look that follows finds whatever else there is.
+--
+-- It is not the daemon's own connection that calls it, so the daemon may have joined anew meanwhile, and given back what it
+-- did not know of: joins is what herald.join() told, and under another nothing is claimed.
+--
+-- Yields a row 'planned' (id: keys set aside, sender: the rule, target: the result, body: the error), then those of herald.claim().
+CREATE OR REPLACE FUNCTION herald.plan_and_claim(incarnation bigint, joins int, room int, batch int) RETURNS SETOF herald.turn_row
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET jit = off
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET enable_material = off
+AS $$
+#variable_conflict use_variable
+DECLARE
+    planned record;
+BEGIN
+    planned := herald.plan('', 'events', batch);
+    RETURN NEXT ROW('planned', planned.n_set_aside, NULL, planned.planned_rule, planned.result, NULL, planned.error, NULL)::herald.turn_row;
+    IF planned.n_new = 0 OR planned.n_new IS NULL OR room = 0 THEN
+        RETURN;
+    END IF;
+    PERFORM set_config('synchronous_commit', 'on', true);  -- what is claimed must be so before its request leaves
+    PERFORM pg_advisory_xact_lock(hashtext('herald'), hashtext('claim'));
+    IF EXISTS (SELECT FROM herald.listeners l WHERE l.incarnation = plan_and_claim.incarnation AND l.joins = plan_and_claim.joins) THEN
+        RETURN QUERY SELECT c.* FROM herald.claim(incarnation, room) c;
+    END IF;
+END
+$$;
