@@ -19,8 +19,8 @@ BEGIN
             ELSE
                 PERFORM herald.capture_as_sweep(%2$L, 0);
             END IF;
-            IF current_setting('transaction_isolation') <> 'read committed'
-               OR EXISTS (SELECT FROM herald.listeners l WHERE l.asleep_until > clock_timestamp()) THEN
+            PERFORM FROM herald.listeners l WHERE l.asleep_until > clock_timestamp();
+            IF FOUND OR current_setting('transaction_isolation') <> 'read committed' THEN
                 PERFORM %5$s;
             END IF;
             RETURN NULL;
