@@ -1,0 +1,131 @@
+"""A ring is answered in one round trip: the planner plans and claims, on a connection that is not the dispatcher's."""
+
+import pytest
+
+from conftest import wait_until
+from daemon import start_daemon  # noqa: F401 (fixture)
+from load import CREDENTIALS, Application, receiving, wait_fast_asleep
+from player import Daemon, Row, add_rule, add_senders, send
+
+CLAIM_LOCK = "SELECT pg_advisory_lock(hashtext('herald'), hashtext('claim'))"
+CLAIM_UNLOCK = "SELECT pg_advisory_unlock(hashtext('herald'), hashtext('claim'))"
+WAITING_PLANNERS = """SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pgherald planner'
+                         AND wait_event_type = 'Lock'"""
+
+
+@pytest.fixture
+def sink():
+    with receiving() as server:
+        yield server
+
+
+@pytest.fixture
+def ringing(db):
+    """A rule with a captured event, and a player whose session may answer the ring."""
+    add_senders(db, "wa")
+    db.sql("CREATE TABLE public.thing (id int PRIMARY KEY)")
+    add_rule(db, "things", "SELECT id AS key, id::text AS dedup_key, '+88017' || lpad(id::text, 8, '0') AS recipient, '{}'::jsonb AS data, 'b'::text AS body"
+                           " FROM public.thing")
+    db.sql("SELECT herald.watch('public.thing', 'things')")
+    daemon = Daemon(db)
+    daemon.work()
+    db.sql("INSERT INTO public.thing VALUES (1), (2), (3)")
+    yield daemon
+    daemon.close()
+
+
+def answer(daemon, joins, room=10):
+    """What herald.plan_and_claim() yields, in the daemon's session."""
+    with daemon.connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM herald.plan_and_claim(%s, %s, %s, 500)", (daemon.incarnation, joins, room))
+        return [Row(*row) for row in cursor.fetchall()]
+
+
+def statuses(db):
+    return dict(db.sql("SELECT send_status, count(*) FROM whatsapp_notifications GROUP BY 1"))
+
+
+def joins_of(db, node="node-1"):
+    return db.value("SELECT joins FROM herald.listeners WHERE node = %s", node)
+
+
+def test_it_plans_and_claims(db, ringing):
+    planned, *rest = answer(ringing, joins_of(db), room=2)
+    assert (planned.what, planned.sender, planned.target, planned.id) == ("planned", "things", "done", 0)
+    assert [row.what for row in rest] == ["claim", "claim", "sender", "left"]
+    assert statuses(db) == {"sending": 2, "pending": 1}
+    assert db.value("SELECT count(*) FROM whatsapp_notifications WHERE owner = %s", ringing.incarnation) == 2
+
+
+def test_without_room_it_only_plans(db, ringing):
+    assert [row.what for row in answer(ringing, joins_of(db), room=0)] == ["planned"]
+    assert statuses(db) == {"pending": 3}
+
+
+def test_nothing_is_claimed_for_a_daemon_that_joined_anew(db, ringing):
+    before = joins_of(db)
+    again = Daemon(db, node="other")
+    db.sql("UPDATE herald.listeners SET joins = joins + 1 WHERE node = 'node-1'")
+    assert [row.what for row in answer(ringing, before)] == ["planned"]
+    assert statuses(db) == {"pending": 3}
+    again.close()
+
+
+def test_each_join_counts(db, ringing):
+    first = joins_of(db)
+    ringing.close()
+    again = Daemon(db, incarnation=ringing.incarnation)
+    assert joins_of(db) == first + 1
+    again.close()
+
+
+def test_what_it_claimed_in_a_lost_answer_goes_back(db, ringing):
+    answer(ringing, joins_of(db))
+    assert statuses(db) == {"sending": 3}
+    ringing.close()
+    again = Daemon(db, incarnation=ringing.incarnation)
+    assert again.joined[2:] == (3, 0) and statuses(db) == {"pending": 3}
+    again.close()
+
+
+def test_a_rule_that_fails_is_told(db, ringing):
+    db.sql("DROP VIEW public.things; CREATE VIEW public.things AS SELECT 1 AS nothing")
+    planned, = answer(ringing, joins_of(db))
+    assert planned.target == "failed" and "42703" in planned.body
+
+
+def test_the_connection_that_answers_is_cut(db, sink, start_daemon):
+    """Nobody knows whether it had claimed: the daemon joins anew, and each message comes once."""
+    app = Application(db, sink)
+    start_daemon(credentials=CREDENTIALS)
+    wait_fast_asleep(db)
+    joins = joins_of(db, "daemon")
+    holder = db.connect("postgres")
+    with holder.cursor() as cursor:
+        cursor.execute(CLAIM_LOCK)
+        ids = app.insert(5)
+        planner, = wait_until(lambda: db.sql(WAITING_PLANNERS), "a planner that waits to claim")
+        db.sql("SELECT pg_terminate_backend(%s)", planner[0])
+        cursor.execute(CLAIM_UNLOCK)
+    holder.close()
+    app.wait_for(ids)
+    app.wait_settled()
+    assert app.repeats() == {} and app.counts() == {"sent": 5}
+    assert joins_of(db, "daemon") > joins
+
+
+def test_a_slow_rule_does_not_keep_others_waiting(db, sink, start_daemon):
+    app = Application(db, sink)
+    start_daemon(credentials=CREDENTIALS, max_in_flight=4)
+    wait_fast_asleep(db)
+    blocker = db.connect("postgres")
+    with blocker.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE herald.templates")  # what planning reads, and delivering does not
+        ids = app.insert(1)
+        wait_until(lambda: db.sql(WAITING_PLANNERS), "a planner that waits for its rule")
+        direct = send(db, 7, "0 direct")
+        wait_until(lambda: db.value("SELECT send_status FROM whatsapp_notifications WHERE id = %s", direct) == "sent", "the other message sent")
+        assert db.sql(WAITING_PLANNERS) and app.arrivals() == [0]
+        cursor.execute("ROLLBACK")
+    blocker.close()
+    app.wait_for(ids)
