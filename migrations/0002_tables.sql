@@ -333,6 +333,8 @@ CREATE TABLE herald.listeners (
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 10);
 COMMENT ON COLUMN herald.listeners.joins IS 'how often it joined: what it asked for before holds no longer';
+-- Until a daemon has joined, nobody attends.
+INSERT INTO herald.listeners (node, incarnation, seen_at) VALUES ('', 0, '-infinity');
 COMMENT ON TABLE herald.listeners IS 'The daemons: who sleeps must be rung for; while none attends, only requests for sweeps are captured';
 
 -- A row of a rule's source, with what it leaves out as NULL.

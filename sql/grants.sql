@@ -24,7 +24,7 @@ TO herald_daemon;
 -- Capture functions may add events, look who sleeps, ring; and no more.
 GRANT INSERT ON herald.events TO herald_capture;
 GRANT SELECT (asleep_until, attended_until) ON herald.listeners TO herald_capture;
-GRANT EXECUTE ON FUNCTION herald.ring_bell(boolean), herald.capture_as_sweep(text, bigint) TO herald_capture;
+GRANT EXECUTE ON FUNCTION herald.ring_bell(boolean), herald.capture_as_sweep(text, boolean) TO herald_capture;
 
 -- Readers read; operators also retry, cancel, pause, send.
 GRANT SELECT ON public.whatsapp_notifications TO herald_reader, herald_operator;

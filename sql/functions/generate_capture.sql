@@ -1,9 +1,11 @@
 -- herald.generate_capture(watch_id): (re)makes the capture functions of a watch: static SQL, owned by herald_capture, which may
 -- add events and no more. What they do, in order:
---   1. append the changed rows' keys, provided that a daemon attends this database (one that was seen within the hour);
---   2. where none attends, or the statement changed more than 10,000 rows: one request for a sweep instead;
---   3. ring, if a daemon sleeps. The look is a statement of its own, after the event is written: a daemon that goes to sleep
---      relies on it (see src/README.md, "The bell"). A REPEATABLE READ writer may look at an old snapshot, so it always rings.
+--   1. append the changed rows' keys; where the statement changed more than 10,000 rows, one request for a sweep instead;
+--   2. look for a daemon that sleeps, or one that has not been seen within the hour: where there is neither, as on a busy day, that
+--      was all. The look is a statement of its own, after the event is written: a daemon that goes to sleep relies on it (see
+--      src/README.md, "The bell"). A REPEATABLE READ writer may look at an old snapshot, so it always rings;
+--   3. where no daemon attends this database, put a request for a sweep in the place of the keys;
+--   4. ring, if a daemon sleeps.
 -- They meet no unique constraint, wait for no other transaction and evaluate no rule.
 CREATE OR REPLACE FUNCTION herald.generate_capture(watch_id int) RETURNS void
 LANGUAGE plpgsql

@@ -12,20 +12,22 @@ BEGIN
         DECLARE
             captured bigint;
         BEGIN
-            INSERT INTO herald.events (rule, key)
-            SELECT %2$L, c.key FROM (%3$s) c
-             WHERE EXISTS (SELECT FROM herald.listeners l WHERE l.attended_until > clock_timestamp())
-             LIMIT 10001;
+            INSERT INTO herald.events (rule, key) SELECT %2$L, c.key FROM (%3$s) c LIMIT 10001;
             GET DIAGNOSTICS captured = ROW_COUNT;
-            IF captured = 0 OR captured > 10000 THEN
-                IF NOT EXISTS (SELECT FROM (%3$s) c) THEN
-                    RETURN NULL;
-                END IF;
-                PERFORM herald.capture_as_sweep(%2$L, captured);
+            IF captured = 0 THEN
+                RETURN NULL;
+            ELSIF captured > 10000 THEN
+                PERFORM herald.capture_as_sweep(%2$L, true);
             END IF;
-            PERFORM FROM herald.listeners l WHERE l.asleep_until > clock_timestamp();
+            PERFORM FROM herald.listeners l WHERE l.asleep_until > clock_timestamp() OR l.attended_until < clock_timestamp();
             IF FOUND OR current_setting('transaction_isolation') <> 'read committed' THEN
-                PERFORM %4$s;
+                IF NOT EXISTS (SELECT FROM herald.listeners l WHERE l.attended_until > clock_timestamp()) THEN
+                    PERFORM herald.capture_as_sweep(%2$L, false);
+                END IF;
+                IF current_setting('transaction_isolation') <> 'read committed'
+                   OR EXISTS (SELECT FROM herald.listeners l WHERE l.asleep_until > clock_timestamp()) THEN
+                    PERFORM %4$s;
+                END IF;
             END IF;
             RETURN NULL;
         END

@@ -14,14 +14,16 @@ BEGIN
             IF NOT (%4$s) THEN
                 RETURN NULL;
             END IF;
-            IF EXISTS (SELECT FROM herald.listeners l WHERE l.attended_until > clock_timestamp()) THEN
-                INSERT INTO herald.events (rule, key) VALUES (%2$L, NEW.%3$I::text);
-            ELSE
-                PERFORM herald.capture_as_sweep(%2$L, 0);
-            END IF;
-            PERFORM FROM herald.listeners l WHERE l.asleep_until > clock_timestamp();
+            INSERT INTO herald.events (rule, key) VALUES (%2$L, NEW.%3$I::text);
+            PERFORM FROM herald.listeners l WHERE l.asleep_until > clock_timestamp() OR l.attended_until < clock_timestamp();
             IF FOUND OR current_setting('transaction_isolation') <> 'read committed' THEN
-                PERFORM %5$s;
+                IF NOT EXISTS (SELECT FROM herald.listeners l WHERE l.attended_until > clock_timestamp()) THEN
+                    PERFORM herald.capture_as_sweep(%2$L, false);
+                END IF;
+                IF current_setting('transaction_isolation') <> 'read committed'
+                   OR EXISTS (SELECT FROM herald.listeners l WHERE l.asleep_until > clock_timestamp()) THEN
+                    PERFORM %5$s;
+                END IF;
             END IF;
             RETURN NULL;
         END

@@ -45,6 +45,7 @@ BEGIN
         UPDATE herald.rules r SET next_sweep_at = clock_timestamp() WHERE r.every IS NOT NULL;
     END IF;
     PERFORM herald.attend(node_name, incarnation, 0);
+    DELETE FROM herald.listeners l WHERE l.node = '';
 
     PERFORM pg_advisory_xact_lock(hashtext('herald'), hashtext('claim'));
     UPDATE herald.listeners l SET joins = l.joins + 1 WHERE l.node = node_name RETURNING l.joins INTO joins;

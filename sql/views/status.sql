@@ -6,10 +6,10 @@ SELECT x.item, x.value, x.attention FROM (
                 WHEN l.asleep_until > clock_timestamp() THEN 'up, asleep until rung' ELSE 'up, awake' END AS value,
            CASE WHEN l.seen_at < clock_timestamp() - interval '2 min'
                 THEN 'start it: systemctl status pgherald (DELETE FROM herald.listeners forgets a node that is gone)' END AS attention
-      FROM herald.listeners l
+      FROM herald.listeners l WHERE l.node <> ''
     UNION ALL
     SELECT 11, 'daemon', 'none has ever attended this database', 'start one: pgherald run'
-     WHERE NOT EXISTS (SELECT FROM herald.listeners)
+     WHERE NOT EXISTS (SELECT FROM herald.listeners l WHERE l.node <> '')
     UNION ALL
     SELECT 20, 'messages ' || c.send_status, c.n::text || coalesce(', the oldest due since ' || herald.local_time(c.oldest_due), ''),
            CASE WHEN c.send_status = 'in_doubt' AND c.undecided > 0
