@@ -76,11 +76,14 @@ class Cluster:
             owner = pwd.getpwnam("postgres")
             os.chown(self.directory, owner.pw_uid, owner.pw_gid)
             self.as_user = ["runuser", "-u", "postgres", "--"]
-        self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+        self._fill()
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
             conf.write(f"listen_addresses = '127.0.0.1'\nport = {self.port}\nunix_socket_directories = '{self.directory}'\n")
             conf.writelines(f"{name} = '{value}'\n" for name, value in {**self.SETTINGS, **settings}.items())
         self.start()
+
+    def _fill(self):
+        self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
 
     def _run(self, program, *arguments, check=True):
         return subprocess.run([*self.as_user, str(self.bin / program), *map(str, arguments)], check=check, cwd="/",
@@ -129,6 +132,28 @@ class Cluster:
                 return cursor.fetchall() if cursor.description else None
         finally:
             connection.close()
+
+
+class Standby(Cluster):
+    """A hot standby of another server, until it is promoted."""
+
+    def __init__(self, primary, **settings):
+        self.primary = primary
+        super().__init__(**settings)
+
+    def _fill(self):
+        self._run("pg_basebackup", "-D", self.data, "-h", self.primary.directory, "-p", self.primary.port, "-U", "postgres", "-X", "stream",
+                  "-c", "fast", "--no-sync")
+        (self.data / "standby.signal").touch()
+        if self.as_user:
+            owner = pwd.getpwnam("postgres")
+            os.chown(self.data / "standby.signal", owner.pw_uid, owner.pw_gid)
+        with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
+            conf.write(f"primary_conninfo = '{self.primary.dsn()} application_name=standby'\n")
+
+    def promote(self):
+        """From now on it is the primary."""
+        self._run("pg_ctl", "-D", self.data, "-w", "promote")
 
 
 class Database:

@@ -1,0 +1,71 @@
+"""The primary dies and its standby is promoted, under a connection string of both hosts: real streaming replication."""
+
+import pytest
+
+from conftest import Cluster, Database, Standby, migrated_database, wait_until
+from daemon import Daemon
+from load import CREDENTIALS, Application, is_asleep, receiving
+from test_database_loss import Writer
+
+FLOWING_SEC = 2.0  # from the promotion's end to the next message
+
+
+@pytest.fixture
+def sink():
+    with receiving(latency_ms=15) as server:
+        yield server
+
+
+@pytest.fixture(params=["on", "local"])
+def replicated(request):
+    """(primary's database, standby, whether commits wait for the standby)"""
+    primary = Cluster(synchronous_commit=request.param)
+    db = migrated_database(primary, "failover")
+    standby = Standby(primary)
+    if request.param == "on":
+        primary.sql("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
+        primary.sql("SELECT pg_reload_conf()")
+    wait_until(lambda: primary.sql("SELECT state, sync_state FROM pg_stat_replication")
+               == [("streaming", "sync" if request.param == "on" else "async")], "replication")
+    yield db, standby, request.param == "on"
+    db.close()
+    standby.remove()
+    primary.remove()
+
+
+def both_hosts(db, standby):
+    """A connection string that finds whichever of them may be written to."""
+    primary = db.cluster
+    return (f"host={primary.directory},{standby.directory} port={primary.port},{standby.port} dbname={db.name} user=postgres"
+            " target_session_attrs=read-write connect_timeout=2")
+
+
+def test_the_primary_dies_and_its_standby_is_promoted(replicated, sink, tmp_path):
+    db, standby, is_synchronous = replicated
+    app = Application(db, sink)
+    daemon = Daemon(tmp_path, both_hosts(db, standby), credentials=CREDENTIALS, max_in_flight=16, log_level="info")
+    writer = Writer(db)
+    writer.start()
+    wait_until(lambda: len(app.arrivals()) > 200 and app.in_flight() > 0, "messages in flight", 20, 0.001)
+    db.cluster.stop("immediate")
+    committed = writer.end()
+    standby.promote()
+    new = Database(standby, db.name)
+    app.db = new
+    if is_synchronous:
+        new.sql("ALTER SYSTEM RESET synchronous_standby_names")
+        new.sql("SELECT pg_reload_conf()")
+    came = len(app.arrivals())
+    ids = app.insert(5)
+    wait_until(lambda: len(app.arrivals()) > came, "a message after the promotion", FLOWING_SEC, 0.01)
+    app.wait_for(ids)
+    app.wait_settled()
+    kept = set(new.column("SELECT id FROM readings"))
+    assert kept <= set(app.arrivals()) and app.counts() == {"sent": len(kept)}
+    if is_synchronous:  # what was acknowledged is there: nothing is lost, and nothing is repeated in silence
+        assert set(committed) <= kept
+        assert app.unmarked(app.repeats()) == []
+    wait_until(lambda: is_asleep(new), "asleep again")
+    app.wait_for(app.insert(1), 5)
+    assert daemon.is_running() and daemon.stop() == 0
+    new.close()
