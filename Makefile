@@ -100,6 +100,9 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/library.a $(BUILD)/flags
 	$(call say,TEST,$<)$(COMPILE) -Itests/unit $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/library.a \
 	    $$(sed -n '1,12s/^.*link: \([^*]*\).*/\1/p' $<) $(PACKAGE_LIBS) -lcmocka
 
+# A file of tests stays together, with a cluster of its own; the tests mostly wait, so there is one more at a time than cores.
+PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider -n 3 --dist loadfile
+
 check-unit: $(TEST_PROGRAMS)
 	$(Q)tests/unit/run $(TEST_PROGRAMS)
 
@@ -108,11 +111,11 @@ check-lint:
 
 check-system:
 	$(Q)$(MAKE) all $(BUILD)/sink
-	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) $(PYTHON) -m pytest -q -p no:cacheprovider tests/system
+	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) $(PYTEST) tests/system
 
 check-sanitize:
 	$(Q)$(MAKE) SANITIZE=address,undefined BUILD=$(BUILD)/sanitize all check-unit
-	$(Q)PGHERALD=$(abspath $(BUILD)/sanitize/pgherald) $(PYTHON) -m pytest -q -p no:cacheprovider -m sanitize tests/system
+	$(Q)PGHERALD=$(abspath $(BUILD)/sanitize/pgherald) $(PYTEST) -m sanitize tests/system
 
 # The whole system tests come last, so that their summary closes the output.
 check:

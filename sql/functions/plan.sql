@@ -5,7 +5,8 @@
 -- result: 'done', 'busy' (the rule is being planned elsewhere), 'paused', 'failed' (then error says why; the rule tries again
 -- later) or 'flood' (it paused itself). more: further events were left. n_found and so on as in herald.rules; n_set_aside: keys
 -- whose row could not be evaluated. The first sweep after herald.resume() is not judged by the flood limit.
--- At most one task a rule at a time, across all nodes: an advisory transaction lock.
+-- At most one task a rule at a time, across all nodes: an advisory transaction lock. A sweep that somebody asks for meanwhile (next_sweep_at
+-- is another one than when it began) stays due.
 CREATE OR REPLACE FUNCTION herald.plan(
     rule_name text,
     kind text,
@@ -59,7 +60,8 @@ BEGIN
         -- Resuming it makes a sweep due, so what is captured meanwhile need not be kept.
         result := 'paused';
         DELETE FROM herald.events e WHERE e.rule = rule_name;
-        UPDATE herald.rules r SET next_sweep_at = herald.next_sweep(r) WHERE r.name = rule_name;
+        UPDATE herald.rules r SET next_sweep_at = herald.next_sweep(r)
+         WHERE r.name = rule_name AND r.next_sweep_at IS NOT DISTINCT FROM rule.next_sweep_at;
         RETURN;
     END IF;
 
@@ -105,7 +107,9 @@ BEGIN
         PERFORM herald.plan_failed(rule_name, kind, error);
     ELSIF kind = 'sweep' THEN
         UPDATE herald.rules r
-           SET next_sweep_at = herald.next_sweep(r), swept_at = started, found = n_found, new = n_new, known = n_known,
+           SET next_sweep_at = CASE WHEN r.next_sweep_at IS NOT DISTINCT FROM rule.next_sweep_at THEN herald.next_sweep(r)
+                                    ELSE r.next_sweep_at END,
+               swept_at = started, found = n_found, new = n_new, known = n_known,
                suppressed = n_suppressed, failed = n_failed, took = plan.took,
                error = NULL, error_at = NULL, failures = 0, retry_at = NULL
          WHERE r.name = rule_name;

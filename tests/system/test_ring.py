@@ -1,5 +1,7 @@
 """A ring is answered in one round trip: the planner plans and claims, on a connection that is not the dispatcher's."""
 
+import threading
+
 import pytest
 
 from conftest import wait_until
@@ -92,6 +94,23 @@ def test_a_rule_that_fails_is_told(db, ringing):
     db.sql("DROP VIEW public.things; CREATE VIEW public.things AS SELECT 1 AS nothing")
     planned, = answer(ringing, joins_of(db))
     assert planned.target == "failed" and "42703" in planned.body
+
+
+@pytest.mark.parametrize("request_sweep, is_paused", [("herald.resume('rule', 'things')", True), ("herald.sweep('things')", False)])
+def test_a_sweep_asked_for_while_the_rule_is_planned_stays_due(db, ringing, request_sweep, is_paused):
+    if is_paused:
+        db.sql("SELECT herald.pause('rule', 'things', 'test')")
+    asking = db.connect("postgres")
+    with asking.cursor() as cursor:
+        cursor.execute(f"BEGIN; SELECT {request_sweep}")
+        planning = threading.Thread(target=ringing.plan, args=("things", "sweep"))
+        planning.start()
+        wait_until(lambda: db.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
+                   "the plan waits to say when the next sweep is due")
+        cursor.execute("COMMIT")
+    planning.join()
+    asking.close()
+    assert ("things", "sweep") in ringing.turn(room=0).tasks
 
 
 def test_the_connection_that_answers_is_cut(db, sink, start_daemon):
