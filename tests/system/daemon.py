@@ -18,12 +18,12 @@ from conftest import PGHERALD, environment, wait_until
 
 
 class Process:
-    """The binary, running. Its output goes to a file: a full pipe would stop it."""
+    """The binary, running. Its output goes to a file: a full pipe would stop it. within: the start of a command line that runs it."""
 
-    def __init__(self, directory, name, arguments, env=None):
+    def __init__(self, directory, name, arguments, env=None, within=()):
         self.log = Path(directory) / f"{name}.log"
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([PGHERALD, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            self.process = subprocess.Popen([*within, PGHERALD, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=environment(**(env or {})))
 
     @property
@@ -103,7 +103,7 @@ class Sandbox(Process):
 class Daemon(Process):
     """pgherald run on a database, with a configuration and credentials of its own. Ready when it says so, as to systemd."""
 
-    def __init__(self, directory, dsn, credentials=None, wait=True, name="daemon", env=None, **config):
+    def __init__(self, directory, dsn, credentials=None, wait=True, name="daemon", env=None, within=(), **config):
         directory = Path(directory)
         secrets = directory / "credentials"
         secrets.mkdir(mode=0o700, exist_ok=True)
@@ -122,7 +122,7 @@ class Daemon(Process):
         self.listener = threading.Thread(target=self._listen, daemon=True)
         self.listener.start()
         super().__init__(directory, name, ["--config", self.config, "run"],
-                         {"NOTIFY_SOCKET": "@" + self.notify.getsockname()[1:].decode(), **(env or {})})
+                         {"NOTIFY_SOCKET": "@" + self.notify.getsockname()[1:].decode(), **(env or {})}, within)
         if wait:
             self.wait_ready()
 
