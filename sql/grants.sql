@@ -21,6 +21,14 @@ GRANT EXECUTE ON FUNCTION
     herald.prove_bell(text)
 TO herald_daemon;
 
+-- What faces the network says what became of messages, and nothing else.
+GRANT EXECUTE ON FUNCTION
+    herald.receive(text[], text[], text[], bigint[], bigint[], text[], bigint[], text[]),
+    herald.apply_early(bigint[], text[]),
+    herald.web_senders(),
+    herald.metrics()
+TO herald_web;
+
 -- Capture functions may add events, look who sleeps, ring; and no more.
 GRANT INSERT ON herald.events TO herald_capture;
 GRANT SELECT (asleep_until, attended_until) ON herald.listeners TO herald_capture;

@@ -39,6 +39,20 @@ select herald.prove_bell($1)
 -- name: asynchronous_commit
 select set_config('synchronous_commit', 'off', false), set_config('lc_numeric', 'C', false), set_config('lc_monetary', 'C', false), set_config('lc_time', 'C', false), set_config('extra_float_digits', '1', false), set_config('bytea_output', 'hex', false)
 
+-- The web process.
+
+-- name: receive
+select kind, n from herald.receive($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[], $8::text[])
+
+-- name: apply_early
+select herald.apply_early(null, null)
+
+-- name: web_senders
+select * from herald.web_senders()
+
+-- name: metrics
+select * from herald.metrics()
+
 -- Command line: connections, migrate, and one statement or two for each verb.
 
 -- name: session

@@ -47,6 +47,9 @@ BEGIN
     IF cardinality(ids) > 0 THEN
         RETURN QUERY SELECT s.what, NULL::bigint, NULL::bigint, s.sender, NULL, NULL, s.reason, NULL
                        FROM herald.settle(ids, attempt_ids, outcomes, scopes, waits, codes, message_ids, bodies, errors) s;
+        IF EXISTS (SELECT FROM herald.receipts_early) THEN
+            PERFORM herald.apply_early(ids, message_ids);
+        END IF;
     END IF;
     IF cardinality(ids) > 0 OR room > 0 AND herald.is_due() THEN
         PERFORM pg_advisory_xact_lock(hashtext('herald'), hashtext('claim'));
