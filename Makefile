@@ -23,7 +23,7 @@ LIBRARY := $(filter-out $(BUILD)/obj/main.o,$(OBJECTS))
 TEST_PROGRAMS := $(TESTS:tests/unit/%.c=$(BUILD)/unit/%)
 
 # The libraries are asked for only where something is compiled: `make check` may have to install them first.
-PACKAGES := libpq libcurl yajl libsystemd libmicrohttpd
+PACKAGES := libpq libcurl yajl libsystemd libmicrohttpd libcrypto
 GOALS := $(or $(MAKECMDGOALS),all)
 ifneq ($(filter-out check demo bench torture clean help check-lint check-system check-sanitize uninstall,$(GOALS)),)
 MISSING := $(strip $(foreach p,$(PACKAGES),$(shell $(PKG_CONFIG) --exists $(p) 2>&1 || echo $(p))))

@@ -47,7 +47,7 @@ BEGIN
     found_ids := herald.receipt_rows(gateways, accounts, message_ids, ids);
     SELECT array_agg(l.id) INTO locked_ids
       FROM (SELECT w.id FROM public.whatsapp_notifications w WHERE w.id = ANY (found_ids) ORDER BY w.id FOR NO KEY UPDATE SKIP LOCKED) l;
-    IF EXISTS (SELECT FROM unnest(found_ids) f WHERE f IS NOT NULL EXCEPT SELECT unnest(locked_ids)) THEN
+    IF EXISTS (SELECT f FROM unnest(found_ids) f WHERE f IS NOT NULL EXCEPT SELECT unnest(locked_ids)) THEN
         -- 0: locked by another
         SELECT array_agg(CASE WHEN f IS NOT NULL AND (f = ANY (locked_ids)) IS NOT TRUE THEN 0 ELSE f END ORDER BY place)
           INTO found_ids FROM unnest(found_ids) WITH ORDINALITY u (f, place);

@@ -38,6 +38,7 @@ static const char *const message_ids[LOG_EVENT_COUNT] = {
     [LOG_EVENT_RULE_PAUSED] = "391e984a1d9d4a3803a53030a6d4a8ff",
     [LOG_EVENT_RESCUED] = "8017d88992e612612b7d0336cf4ad1a0",
     [LOG_EVENT_RELOADED] = "adb22cf87490e5a1017f15044f5f957e",
+    [LOG_EVENT_WEBHOOK_REFUSED] = "7f6760da5bd24898115551985bccc772",
 };
 
 static const struct {

@@ -26,6 +26,7 @@ enum log_event {
     LOG_EVENT_RULE_PAUSED, /* a flood */
     LOG_EVENT_RESCUED,     /* rows whose sender died are in doubt, or came back */
     LOG_EVENT_RELOADED,
+    LOG_EVENT_WEBHOOK_REFUSED,
     LOG_EVENT_COUNT,
 };
 

@@ -1,8 +1,10 @@
 #include "io/service.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <systemd/sd-daemon.h>
 
@@ -36,6 +38,17 @@ void service_status(const char *format, ...) {
     (void) text_append_printable(&status, buf_string(&raw), STATUS_BYTES_MAX);
     if (buf_error(&raw) == 0 && buf_error(&status) == 0)
         (void) sd_notify(0, buf_string(&status));
+}
+
+int service_take_socket(int *ret_fd) {
+    int n = sd_listen_fds(1);
+
+    if (n <= 0)
+        return n;
+    if (n > 1 || sd_is_socket(SD_LISTEN_FDS_START, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
+        return -EINVAL;
+    *ret_fd = SD_LISTEN_FDS_START;
+    return 1;
 }
 
 uint64_t service_watchdog_interval_usec(void) {

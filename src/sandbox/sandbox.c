@@ -10,9 +10,9 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/parse.h"
+#include "io/endpoint.h"
 #include "io/service.h"
 #include "sandbox/contract.h"
-#include "sandbox/endpoint.h"
 #include "sandbox/mhd.h"
 
 enum { KEEP_DEFAULT = 100000, KEEP_MAX = 10000000, FILES_MAX = 4096 };

@@ -1,4 +1,4 @@
-#include "sandbox/endpoint.h"
+#include "io/endpoint.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -59,9 +59,19 @@ static void write_name(const union address *a, char *ret, size_t size) {
     }
 }
 
+void endpoint_adopt(int fd, struct endpoint *ret) {
+    union address bound = {0};
+    socklen_t size = sizeof(bound);
+    *ret = (struct endpoint) {.fd = fd, .name = "a socket"};
+    if (getsockname(fd, &bound.any, &size) < 0 || (bound.any.sa_family != AF_INET && bound.any.sa_family != AF_INET6))
+        return;
+    ret->is_loopback = is_loopback(&bound);
+    write_name(&bound, ret->name, sizeof(ret->name));
+}
+
 static const char *remedy_of(int error) {
     switch (error) {
-    case EADDRINUSE: return "another program, perhaps another sandbox, has this port: stop it, or name a free port with --listen";
+    case EADDRINUSE: return "another program has this port: stop it, or name a free port with --listen";
     case EACCES: return "name a port above 1023 with --listen";
     case EADDRNOTAVAIL: return "this machine has no such address: name one of its own with --listen";
     default: return "name another address or port with --listen";
@@ -76,13 +86,7 @@ static int listen_on(const union address *address, socklen_t size, struct endpoi
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 || bind(fd, &address->any, size) < 0 ||
         listen(fd, SOMAXCONN) < 0)
         return -errno;
-    union address bound = {0};
-    socklen_t bound_size = sizeof(bound);
-    if (getsockname(fd, &bound.any, &bound_size) < 0)
-        return -errno;
-    ret->is_loopback = is_loopback(&bound);
-    write_name(&bound, ret->name, sizeof(ret->name));
-    ret->fd = fd;
+    endpoint_adopt(fd, ret);
     fd = -1;
     return 0;
 }

@@ -1,0 +1,30 @@
+/* What a webhook says became of messages. Pure: a document in, receipts out. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "io/json.h"
+
+enum { RECEIPT_MESSAGE_ID_BYTES = 512, RECEIPT_ACCOUNT_BYTES = 128, RECEIPT_ERROR_BYTES = 512 };
+
+/* All texts are borrowed until the callback returns. */
+struct receipt {
+    const char *gateway;    /* "cloud", "wppconnect" */
+    const char *account;    /* phone_number_id, session */
+    const char *message_id; /* the gateway's */
+    const char *status;     /* "sent", "delivered", "read", "failed" */
+    const char *error;      /* of a failure, printable; else NULL */
+    int64_t id, attempt_id; /* of ours, as echoed; 0: there was no echo of ours */
+    int64_t at_sec;         /* since 1970; 0: not said */
+};
+
+/* 0, or a negative errno, which ends the reading. */
+typedef int (*receipt_fn)(const struct receipt *receipt, void *userdata);
+
+/* The status updates of a Cloud API webhook, in order; whatever else it tells of is passed over, as are updates of which
+ * something is missing, of a form that can't be, or of a kind that moves no message. -EBADMSG: no webhook of this gateway. */
+int receipt_read_cloud(const struct json_value *root, receipt_fn on_receipt, void *userdata) _must_check_;
+
+/* The same of wppconnect's events, of which onack is the one that matters. */
+int receipt_read_wppconnect(const struct json_value *root, receipt_fn on_receipt, void *userdata) _must_check_;

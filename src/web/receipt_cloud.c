@@ -1,0 +1,118 @@
+/* The Cloud API: {"object": "whatsapp_business_account", "entry": [{"changes": [{"field": "messages", "value": {"metadata":
+ * {"phone_number_id"}, "statuses": [{"id", "status", "timestamp", "biz_opaque_callback_data", "errors"}]}}]}]}, up to 1,000 updates
+ * a request, in no order, and again and again for seven days where the answer was not 200. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "base/text.h"
+#include "web/receipt.h"
+
+#define TIME_MAX_SEC INT64_C(4102444800) /* 2100 */
+
+/* Static, or NULL for a status that moves no message. */
+static const char *status_of(const struct json_value *update) {
+    static const struct {
+        const char *theirs, *ours;
+    } table[] = {
+        {"sent", "sent"}, {"delivered", "delivered"}, {"read", "read"}, {"played", "read"}, {"failed", "failed"},
+    };
+    const char *status = json_text_at(update, "status");
+
+    for (size_t i = 0; status && i < ELEMENTSOF(table); i++)
+        if (strcmp(status, table[i].theirs) == 0)
+            return table[i].ours;
+    return NULL;
+}
+
+/* "ID.ATTEMPT", as gateway/cloud.c sends it. */
+static void read_echo(const char *text, struct receipt *r) {
+    const char *dot = text ? strchr(text, '.') : NULL;
+    char id[24];
+
+    if (!dot || (size_t) (dot - text) >= sizeof(id))
+        return;
+    memcpy(id, text, (size_t) (dot - text));
+    id[dot - text] = '\0';
+    if (parse_int(id, 1, INT64_MAX, &r->id) < 0 || parse_int(dot + 1, 1, INT64_MAX, &r->attempt_id) < 0)
+        r->id = r->attempt_id = 0;
+}
+
+/* "131049 title: details" */
+static int write_error(const struct json_value *update, struct buf *out) {
+    _cleanup_(buf_done) struct buf words = BUF_MAX(16 * 1024);
+    const struct json_value *error = json_at(update, "errors.0");
+    const char *code = json_text_at(error, "code"), *title = json_text_at(error, "title");
+    const char *details = json_text_at(error, "error_data.details");
+
+    if (!title)
+        title = json_text_at(error, "message");
+    (void) buf_append_string(&words, "the gateway reports a failure");
+    if (code)
+        (void) buf_printf(&words, " %.20s", code);
+    if (title)
+        (void) buf_printf(&words, ": %.300s", title);
+    if (details && (!title || strcmp(details, title) != 0))
+        (void) buf_printf(&words, ": %.600s", details);
+    if (buf_error(&words) == -ENOMEM)
+        return -ENOMEM;
+    /* A cut may have gone through a character. */
+    _cleanup_(buf_done) struct buf whole = BUF_MAX(16 * 1024);
+    int r = text_append_utf8(&whole, buf_string(&words), words.size, RECEIPT_ERROR_BYTES);
+
+    return r < 0 ? r : text_append_printable(out, buf_string(&whole), RECEIPT_ERROR_BYTES);
+}
+
+static int read_update(const struct json_value *update, const char *account, receipt_fn on_receipt, void *userdata) {
+    _cleanup_(buf_done) struct buf error = BUF_MAX(RECEIPT_ERROR_BYTES + 16);
+    struct receipt receipt = {
+        .gateway = "cloud", .account = account, .message_id = json_text_at(update, "id"), .status = status_of(update)};
+    const struct json_value *id = json_at(update, "id");
+
+    if (!receipt.status || !id || json_type(id) != JSON_STRING || !*receipt.message_id ||
+        strlen(receipt.message_id) > RECEIPT_MESSAGE_ID_BYTES)
+        return 0;
+    if (strcmp(receipt.status, "failed") == 0) {
+        /* One participant of a group was not reached; the others may have been. */
+        if (json_at(update, "recipient_participant_id"))
+            return 0;
+        if (write_error(update, &error) == -ENOMEM)
+            return -ENOMEM;
+        receipt.error = buf_string(&error);
+    }
+    read_echo(json_text_at(update, "biz_opaque_callback_data"), &receipt);
+    if (json_int_at(update, "timestamp", &receipt.at_sec) < 0 || receipt.at_sec < 0 || receipt.at_sec > TIME_MAX_SEC)
+        receipt.at_sec = 0;
+    return on_receipt(&receipt, userdata);
+}
+
+static int read_change(const struct json_value *change, receipt_fn on_receipt, void *userdata) {
+    const char *field = json_text_at(change, "field"), *account = json_text_at(change, "value.metadata.phone_number_id");
+    const struct json_value *statuses = json_at(change, "value.statuses");
+    int r = 0;
+
+    if (!field || strcmp(field, "messages") != 0 || !account || strlen(account) > RECEIPT_ACCOUNT_BYTES || !statuses ||
+        json_type(statuses) != JSON_ARRAY)
+        return 0;
+    for (const struct json_value *u = json_first(statuses); u && r >= 0; u = json_next(u))
+        r = read_update(u, account, on_receipt, userdata);
+    return r;
+}
+
+int receipt_read_cloud(const struct json_value *root, receipt_fn on_receipt, void *userdata) {
+    const struct json_value *entries = json_at(root, "entry");
+    int r = 0;
+
+    if (!root || json_type(root) != JSON_OBJECT || !entries || json_type(entries) != JSON_ARRAY)
+        return -EBADMSG;
+    for (const struct json_value *e = json_first(entries); e && r >= 0; e = json_next(e)) {
+        const struct json_value *changes = json_at(e, "changes");
+
+        if (!changes || json_type(changes) != JSON_ARRAY)
+            continue;
+        for (const struct json_value *c = json_first(changes); c && r >= 0; c = json_next(c))
+            r = read_change(c, on_receipt, userdata);
+    }
+    return r;
+}

@@ -1,0 +1,257 @@
+#include "web/routes.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "web/figures.h"
+#include "web/receipt.h"
+
+#define PLAIN "text/plain; charset=utf-8"
+#define FIGURES "text/plain; version=0.0.4; charset=utf-8"
+#define WPPCONNECT_PREFIX "/wppconnect/"
+
+enum {
+    CHALLENGE_BYTES_MAX = 256,
+    OK = 200,
+    BAD_REQUEST = 400,
+    UNAUTHORIZED = 401,
+    FORBIDDEN = 403,
+    NOT_FOUND = 404,
+    NO_SUCH_METHOD = 405,
+    FAULT = 500,
+    BUSY = 503,
+};
+
+/* A request that waits for the database. */
+struct job {
+    struct routes *routes;
+    struct server_request *request;
+    struct batch_waiter waiter;
+    struct watcher_request asking;
+};
+
+static void answer(struct server_request *request, unsigned status, const char *text) {
+    server_answer(request, status, PLAIN, text);
+}
+
+static struct job *job_new(struct routes *r, struct server_request *request) {
+    struct job *job = calloc(1, sizeof(*job));
+
+    if (job)
+        *job = (struct job) {.routes = r, .request = request};
+    return job;
+}
+
+bool routes_are_ready(const struct routes *r) {
+    return !r->is_stopping && intake_is_connected(r->intake) && watcher_senders(r->watcher);
+}
+
+/* ---- Webhooks ---- */
+
+struct reading {
+    const struct senders *senders;
+    struct batch *batch;
+    int key; /* whose secret the request knew */
+    size_t found;
+};
+
+static int on_receipt(const struct receipt *receipt, void *userdata) {
+    struct reading *reading = userdata;
+    struct receipt mine = *receipt;
+
+    /* Of another account than those that the secret is for: it is counted, and finds nothing. */
+    if (!senders_have_account(reading->senders, reading->key, receipt->account))
+        mine.account = "";
+    batch_add(reading->batch, &mine);
+    reading->found++;
+    return 0;
+}
+
+static void on_recorded(int result, void *userdata) {
+    struct job *job = userdata;
+
+    answer(job->request, result == 0 ? OK : BUSY, result == 0 ? "ok\n" : "not recorded, come again\n");
+    free(job);
+}
+
+typedef int (*read_fn)(const struct json_value *root, receipt_fn on_receipt, void *userdata);
+
+static void take_receipts(struct routes *r, struct server_request *request, int key, read_fn read_receipts) {
+    _cleanup_(json_freep) struct json *document = NULL;
+    const struct buf *body = server_body(request);
+    struct reading reading = {.senders = watcher_senders(r->watcher), .batch = intake_open(r->intake), .key = key};
+    const char *reason;
+    int result;
+
+    if (!reading.batch || r->is_stopping) {
+        answer(request, BUSY, "the database is away or busy, come again\n");
+        return;
+    }
+    result = json_parse(buf_string(body), body->size, &document, &reason);
+    if (result >= 0)
+        result = read_receipts(json_root(document), on_receipt, &reading);
+    if (result < 0 || reading.found == 0) {
+        answer(request, result == -EBADMSG ? BAD_REQUEST : result < 0 ? FAULT : OK,
+               result == -EBADMSG ? "not a webhook of this gateway\n" : result < 0 ? "no memory\n" : "ok\n");
+        return;
+    }
+    struct job *job = job_new(r, request);
+    if (!job) {
+        answer(request, FAULT, "no memory\n"); /* its receipts are recorded with the next ones' */
+        return;
+    }
+    job->waiter = (struct batch_waiter) {.done = on_recorded, .userdata = job};
+    intake_wait(r->intake, &job->waiter);
+}
+
+static void post_cloud(struct routes *r, struct server_request *request) {
+    const struct buf *body = server_body(request);
+    const char *signature = server_header(request, "X-Hub-Signature-256");
+    int key = senders_find_app(watcher_senders(r->watcher), signature, buf_string(body), body->size);
+
+    if (key >= 0) {
+        take_receipts(r, request, key, receipt_read_cloud);
+        return;
+    }
+    if (key != -ENOENT) {
+        answer(request, FAULT, "the signature could not be checked\n");
+        return;
+    }
+    r->on_forged(r->userdata);
+    answer(request, UNAUTHORIZED, "the signature is wrong\n");
+}
+
+static void post_wppconnect(struct routes *r, struct server_request *request) {
+    int key = senders_find_webhook(watcher_senders(r->watcher), server_path(request) + strlen(WPPCONNECT_PREFIX));
+
+    if (key < 0)
+        answer(request, NOT_FOUND, "there is no such page\n"); /* the secret was changed meanwhile */
+    else
+        take_receipts(r, request, key, receipt_read_wppconnect);
+}
+
+/* The handshake: whoever registers the webhook proves that he knows the token, and we that we are here. */
+static void get_cloud(struct routes *r, struct server_request *request) {
+    const char *mode = server_argument(request, "hub.mode"), *token = server_argument(request, "hub.verify_token");
+    const char *challenge = server_argument(request, "hub.challenge");
+
+    if (!mode || strcmp(mode, "subscribe") != 0 || !token || !challenge || !*challenge || strlen(challenge) > CHALLENGE_BYTES_MAX ||
+        challenge[strspn(challenge, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.=")] != '\0') {
+        answer(request, BAD_REQUEST, "not a handshake\n");
+    } else if (!senders_know_verify_token(watcher_senders(r->watcher), token)) {
+        r->on_forged(r->userdata);
+        answer(request, FORBIDDEN, "the token is wrong\n");
+    } else {
+        answer(request, OK, challenge);
+    }
+}
+
+/* ---- Health and figures ---- */
+
+static void get_health(_unused_ struct routes *r, struct server_request *request) {
+    answer(request, OK, "ok\n");
+}
+
+static void get_readiness(struct routes *r, struct server_request *request) {
+    if (routes_are_ready(r))
+        answer(request, OK, "ok\n");
+    else
+        answer(request, BUSY, r->is_stopping ? "stopping\n" : "the database is away\n");
+}
+
+static void on_figures(const char *figures, void *userdata) {
+    struct job *job = userdata;
+    _cleanup_(buf_done) struct buf out = BUF_MAX(1024 * 1024);
+    struct server_count counts[SERVER_COUNTS_MAX];
+    size_t n = server_counts(job->routes->server, counts);
+
+    (void) figures_write_head("web_up", "gauge", "Whether the database answers", &out);
+    (void) buf_printf(&out, "pgherald_web_up %d\n", figures != NULL);
+    if (figures)
+        (void) buf_append_string(&out, figures);
+    (void) figures_write_head("web_answers_total", "counter", "Requests answered by this process, by HTTP status", &out);
+    for (size_t i = 0; i < n; i++)
+        (void) buf_printf(&out, "pgherald_web_answers_total{status=\"%u\"} %" PRIu64 "\n", counts[i].status, counts[i].n);
+    if (buf_error(&out) < 0)
+        answer(job->request, FAULT, "no memory\n");
+    else
+        server_answer(job->request, OK, FIGURES, buf_string(&out));
+    free(job);
+}
+
+static void get_metrics(struct routes *r, struct server_request *request) {
+    struct job *job = job_new(r, request);
+
+    if (!job) {
+        answer(request, FAULT, "no memory\n");
+        return;
+    }
+    job->asking = (struct watcher_request) {.done = on_figures, .userdata = job};
+    watcher_ask_figures(r->watcher, &job->asking);
+}
+
+/* ---- Which page ---- */
+
+static const struct page {
+    const char *path; /* a prefix where it ends in '/' */
+    const char *method;
+    void (*serve)(struct routes *r, struct server_request *request);
+    bool needs_senders;
+} pages[] = {
+    {"/cloud", "POST", post_cloud, true},
+    {"/cloud", "GET", get_cloud, true},
+    {WPPCONNECT_PREFIX, "POST", post_wppconnect, true},
+    {"/healthz", "GET", get_health, false},
+    {"/readyz", "GET", get_readiness, false},
+    {"/metrics", "GET", get_metrics, false},
+};
+
+/* NULL, and *ret_status says why. */
+static const struct page *find_page(const struct server_request *request, unsigned *ret_status) {
+    const char *path = server_path(request);
+
+    *ret_status = NOT_FOUND;
+    for (size_t i = 0; i < ELEMENTSOF(pages); i++) {
+        const struct page *p = &pages[i];
+        size_t length = strlen(p->path);
+
+        if (p->path[length - 1] == '/' ? strncmp(path, p->path, length) != 0 : strcmp(path, p->path) != 0)
+            continue;
+        if (strcmp(server_method(request), p->method) == 0)
+            return p;
+        *ret_status = NO_SUCH_METHOD;
+    }
+    return NULL;
+}
+
+/* What can be refused without its body is: nobody makes us read what comes to nothing. */
+static unsigned on_head(struct server_request *request, void *userdata) {
+    struct routes *r = userdata;
+    unsigned status;
+    const struct page *p = find_page(request, &status);
+
+    if (!p)
+        return status;
+    if (!p->needs_senders)
+        return 0;
+    if (!watcher_senders(r->watcher))
+        return BUSY;
+    if (p->serve == post_cloud && !server_header(request, "X-Hub-Signature-256")) {
+        r->on_forged(r->userdata);
+        return UNAUTHORIZED;
+    }
+    if (p->serve == post_wppconnect &&
+        senders_find_webhook(watcher_senders(r->watcher), server_path(request) + strlen(WPPCONNECT_PREFIX)) < 0)
+        return NOT_FOUND;
+    return 0;
+}
+
+static void on_request(struct server_request *request, void *userdata) {
+    unsigned status;
+    const struct page *p = find_page(request, &status);
+
+    p->serve(userdata, request);
+}
+
+const struct server_handler routes_handler = {.on_head = on_head, .on_request = on_request};

@@ -1,0 +1,31 @@
+/* The senders whose webhooks are taken, with their secrets. Immutable; read anew as a whole. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "io/pg.h"
+
+enum { SENDERS_MAX = 1000, SENDERS_SECRETS_MAX = 16 };
+
+struct senders;
+
+/* From herald.web_senders(). A secret that can't be had is a sentence of problem (a buf with a maximum), and its sender's
+ * webhooks are refused; the others' are taken. */
+int senders_load(const struct pg_result *rows, const char *credentials_dir, struct buf *problem, struct senders **ret) _must_check_;
+struct senders *senders_free(struct senders *s);
+DEFINE_CLEANUP(struct senders *, senders_free)
+
+/* Whether this is the verify token of a Cloud API sender. */
+bool senders_know_verify_token(const struct senders *s, const char *token);
+
+/* The app whose secret signs the body, or -ENOENT; another negative errno: it could not be found out. */
+int senders_find_app(const struct senders *s, const char *signature, const char *body, size_t size) _must_check_;
+
+/* The group of senders with this webhook_secret, or -ENOENT. */
+int senders_find_webhook(const struct senders *s, const char *secret) _must_check_;
+
+/* Whether the account (a phone_number_id, a session) is one of those that the app or webhook secret is for. */
+bool senders_have_account(const struct senders *s, int key, const char *account);
