@@ -4,6 +4,7 @@
 CREATE OR REPLACE FUNCTION herald.apply_early(ids bigint[], message_ids text[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET enable_seqscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off

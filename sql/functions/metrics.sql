@@ -42,7 +42,7 @@ AS $$
                 UNION ALL SELECT age(p.transaction) FROM pg_prepared_xacts p) x
     )
     SELECT 'oldest_due_seconds', 'gauge', 'Age of the message that has been due for longest, by whether a hold keeps it',
-           format('held="%s"', h.is_held), coalesce(o.age_sec, 0)::float8
+           format('held="%s"', h.is_held::text), coalesce(o.age_sec, 0)::float8
       FROM (VALUES (false), (true)) h (is_held) LEFT JOIN oldest o USING (is_held)
     UNION ALL
     SELECT 'messages', 'gauge', 'Messages that wait or are in flight, by state (at most 100000 are counted)', format('state="%s"', s.state),

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGING = ROOT / "packaging"
-UNITS = ["pgherald.service", "pgherald@.service"]
+UNITS = ["pgherald.service", "pgherald@.service", "pgherald-web.service"]
+SOCKET = "pgherald-web.socket"
 MANUALS = ["pgherald.8", "pgherald.conf.5"]
 EXPOSURE_MAX = 1.5
 
@@ -33,6 +34,7 @@ def installed(tmp_path):
         text = (PACKAGING / unit).read_text(encoding="utf-8")
         assert "/usr/local/bin/pgherald" in text
         (tmp_path / unit).write_text(text.replace("/usr/local/bin/", f"{tmp_path}/bin/"), encoding="utf-8")
+    shutil.copy(PACKAGING / SOCKET, tmp_path)
     for manual in MANUALS:
         directory = tmp_path / "man" / f"man{manual[-1]}"
         directory.mkdir(parents=True)
@@ -47,7 +49,7 @@ def verify(directory, unit):
     return result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unit", [*UNITS, SOCKET])
 def test_systemd_finds_nothing_wrong(installed, unit):
     assert verify(installed, unit) == ""
 
@@ -75,7 +77,7 @@ def settings(unit):
 
 
 def test_the_units_of_one_and_of_many_databases_differ_in_their_configuration_only():
-    one, many = (set(settings(unit)) for unit in UNITS)
+    one, many = (set(settings(unit)) for unit in UNITS[:2])
     assert {key for key, _ in one ^ many} == {"Description", "ExecStart"}
     assert ("ExecStart", "/usr/local/bin/pgherald --config /etc/pgherald/%i.conf run") in many
 
@@ -86,6 +88,16 @@ def test_the_unit_lets_the_daemon_reach_postgresql_and_gateways():
     assert "IPAddressDeny" not in unit and "PrivateNetwork" not in unit
     assert unit["Type"] == "notify"
     assert unit["RestartPreventExitStatus"] == "2"
+
+
+def test_what_faces_the_network_is_kept_apart_from_what_sends():
+    web, daemon = dict(settings("pgherald-web.service")), dict(settings("pgherald.service"))
+    assert web["User"] != daemon["User"]
+    assert web["SocketBindDeny"] == "any"  # its socket is opened for it
+    assert dict(settings(SOCKET))["ListenStream"].startswith("127.0.0.1:")
+    assert "/etc/pgherald/web.conf" in web["ExecStart"]
+    same = {key for key in daemon if key.startswith(("Protect", "Private", "Restrict", "SystemCall", "Capability", "Lock", "Memory", "NoNew"))}
+    assert {key for key in same if web.get(key) != daemon[key]} <= {"MemoryMax"}
 
 
 def test_the_user_of_the_units_is_made(tmp_path):

@@ -15,7 +15,7 @@ import pytest
 
 from conftest import PGHERALD, Database, environment, wait_until
 from daemon import Process
-from player import Daemon, accepted, add_rule, in_doubt, login, rejected, wait
+from player import Daemon, accepted, in_doubt, login, rejected
 
 APP_SECRET = "4f1c-app-secret-of-the-first-app"
 OTHER_APP_SECRET = "77aa-app-secret-of-another-app"
@@ -115,7 +115,6 @@ class World:
 
     def close(self):
         ended = self.web.stop()
-        print(self.web.output())
         assert ended == 0, f"exit {ended}:\n{self.web.output()}"
         self.player.connection.close()
         self.db.close()
@@ -335,7 +334,7 @@ def test_an_earlier_attempt_that_turns_out_to_have_arrived_is_told(world):
     claim = world.claim()
     world.player.turn(in_doubt(claim))
     world.db.sql("UPDATE whatsapp_notifications SET next_at = now() WHERE id = %s", claim.id)
-    again, = [c for c in world.player.turn().claims if c.id == claim.id]
+    again = wait_until(lambda: [c for c in world.player.turn().claims if c.id == claim.id], "sent again")[0]
     world.player.turn(accepted(again, "wamid.second"))
     for _ in range(2):
         assert world.web.post_cloud(webhook(status("wamid.first", "delivered", echo(claim)))) == 200
@@ -407,12 +406,12 @@ def test_a_wppconnect_ack_before_the_answer_waits_for_it(world):
     world.db.sql("DELETE FROM herald.receipts_early")
 
 
-def test_a_message_of_the_cloud_is_not_in_the_index_of_the_others(world):
-    world.sent()
-    plan = "\n".join(world.db.column("EXPLAIN SELECT id FROM whatsapp_notifications WHERE message_id = 'true_x' AND message_id NOT LIKE 'wamid.%'"))
-    assert "whatsapp_notifications_message" in plan or world.db.sql("SET enable_seqscan = off") is None and "whatsapp_notifications_message" in "\n".join(
-        world.db.column("EXPLAIN SELECT id FROM whatsapp_notifications WHERE message_id = 'true_x' AND message_id NOT LIKE 'wamid.%'"))
-    world.db.sql("RESET enable_seqscan")
+def test_messages_of_the_cloud_are_not_in_the_index_of_message_ids(world):
+    world.sent("wpp", "true_indexed_")
+    before = world.db.value("SELECT pg_relation_size('whatsapp_notifications_message')")
+    world.db.sql("""INSERT INTO whatsapp_notifications (recipient, sender, send_status, message_id)
+                    SELECT 'x', 'wa', 'sent', 'wamid.I' || i FROM generate_series(1, 2000) i""")
+    assert world.db.value("SELECT pg_relation_size('whatsapp_notifications_message')") == before
 
 
 # --- bounds ---
@@ -436,7 +435,7 @@ def test_a_slow_client_is_cut_off(world, head):
         begun = time.monotonic()
         s.sendall(head)
         s.settimeout(0.1)
-        with pytest.raises(OSError) if head else pytest.raises((OSError, EOFError)):
+        with pytest.raises((OSError, EOFError)):
             while time.monotonic() - begun < 10:  # a byte now and then: it is never idle for long
                 try:
                     if s.recv(1) == b"":
@@ -475,8 +474,7 @@ def test_figures(world):
     world.player.turn(rejected(claim))
     assert world.web.figure('attempts_last_hour{outcome="rejected",gateway="cloud"}') == 1
     assert world.web.figure("attempts_total") == world.db.value("SELECT last_value FROM herald.attempt_seq")
-    world.db.sql("SELECT herald.pause('rule', 'nothing', 'x')") if False else world.db.sql(
-        "INSERT INTO herald.holds (kind, name, cause, reason) VALUES ('sender', 'wa', 'paused', 'x')")
+    world.db.sql("INSERT INTO herald.holds (kind, name, cause, reason) VALUES ('sender', 'wa', 'paused', 'x')")
     world.db.sql("SELECT herald.send('+8801900000001', 'x', sender => 'wa')")
     world.db.sql("UPDATE whatsapp_notifications SET next_at = now() - interval '1 hour' WHERE target = '+8801900000001'")
     assert world.web.figure('holds{kind="sender"}') == 1

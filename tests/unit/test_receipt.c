@@ -1,0 +1,191 @@
+#include "unit.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "web/receipt.h"
+
+/* What was read, a line a receipt. */
+static struct buf seen;
+static int verdict;
+
+static int on_receipt(const struct receipt *r, void *userdata) {
+    assert_ptr_equal(userdata, &seen);
+    (void) buf_printf(&seen, "%s %s %s %s %lld.%lld %lld %s\n", r->gateway, r->account, r->message_id, r->status, (long long) r->id,
+                      (long long) r->attempt_id, (long long) r->at_sec, r->error ? r->error : "-");
+    return verdict;
+}
+
+typedef int (*read_fn)(const struct json_value *, receipt_fn, void *);
+
+static int read_text(read_fn reader, const char *text, size_t size) {
+    _cleanup_(json_freep) struct json *doc = NULL;
+    const char *reason;
+
+    buf_clear(&seen);
+    int r = json_parse(text, size, &doc, &reason);
+    return r < 0 ? r : reader(json_root(doc), on_receipt, &seen);
+}
+
+static const char *cloud(const char *format, ...) {
+    _cleanup_(buf_done) struct buf text = BUF_MAX(64 * 1024);
+    va_list args;
+
+    (void) buf_append_string(&text, "{\"entry\": [{\"changes\": [{\"field\": \"messages\", \"value\": {\"metadata\": "
+                                    "{\"phone_number_id\": \"77\"}, \"statuses\": [");
+    va_start(args, format);
+    (void) buf_vprintf(&text, format, args);
+    va_end(args);
+    (void) buf_append_string(&text, "]}}]}]}");
+    assert_int_equal(read_text(receipt_read_cloud, buf_string(&text), text.size), 0);
+    return buf_string(&seen);
+}
+
+static void test_cloud(void **state) {
+    assert_string_equal(cloud("{\"id\": \"wamid.A\", \"status\": \"delivered\", \"timestamp\": \"1700000000\", "
+                              "\"biz_opaque_callback_data\": \"12.345\"}, {\"id\": \"wamid.B\", \"status\": \"played\"}"),
+                        "cloud 77 wamid.A delivered 12.345 1700000000 -\ncloud 77 wamid.B read 0.0 0 -\n");
+    assert_string_equal(cloud("{\"id\": \"w\", \"status\": \"failed\", \"timestamp\": 5, \"errors\": [{\"code\": 131026, \"title\": "
+                              "\"Undeliverable\", \"error_data\": {\"details\": \"not\\non WhatsApp\"}}]}"),
+                        "cloud 77 w failed 0.0 5 the gateway reports a failure 131026: Undeliverable: not\\x0aon WhatsApp\n");
+    assert_string_equal(cloud("{\"id\": \"w\", \"status\": \"failed\", \"recipient_participant_id\": \"1\"}"), "");
+}
+
+static void test_echoes_of_others_are_none(void **state) {
+    static const char *const echoes[] = {"12", "12.", ".5", "a.b", "12.5x", "0.5", "5.0", "-1.5", "99999999999999999999.1",
+                                         "12.99999999999999999999", "12345678901234567890123456789.1", "1.2.3", ""};
+
+    for (size_t i = 0; i < ELEMENTSOF(echoes); i++)
+        assert_string_equal(cloud("{\"id\": \"w\", \"status\": \"sent\", \"biz_opaque_callback_data\": \"%s\"}", echoes[i]),
+                            "cloud 77 w sent 0.0 0 -\n");
+    assert_string_equal(cloud("{\"id\": \"w\", \"status\": \"sent\", \"biz_opaque_callback_data\": {\"a\": 1}}"),
+                        "cloud 77 w sent 0.0 0 -\n");
+}
+
+static void test_odd_updates_are_passed_over(void **state) {
+    static const char *const odd[] = {"1", "null", "\"x\"", "[]", "{}", "{\"id\": \"w\"}", "{\"status\": \"sent\"}",
+                                      "{\"id\": 5, \"status\": \"sent\"}", "{\"id\": \"\", \"status\": \"sent\"}",
+                                      "{\"id\": {}, \"status\": \"sent\"}", "{\"id\": \"w\", \"status\": \"deleted\"}",
+                                      "{\"id\": \"w\", \"status\": 1}", "{\"id\": \"w\", \"status\": [\"sent\"]}"};
+
+    for (size_t i = 0; i < ELEMENTSOF(odd); i++)
+        assert_string_equal(cloud("%s, {\"id\": \"good\", \"status\": \"sent\"}", odd[i]), "cloud 77 good sent 0.0 0 -\n");
+    assert_string_equal(cloud("{\"id\": \"%0600d\", \"status\": \"sent\"}", 1), "");
+    assert_string_equal(cloud("{\"id\": \"w\", \"status\": \"sent\", \"timestamp\": \"-5\"}, {\"id\": \"w\", \"status\": \"sent\", "
+                              "\"timestamp\": 99999999999999}, {\"id\": \"w\", \"status\": \"sent\", \"timestamp\": \"soon\"}"),
+                        "cloud 77 w sent 0.0 0 -\ncloud 77 w sent 0.0 0 -\ncloud 77 w sent 0.0 0 -\n");
+    assert_string_equal(cloud("{\"id\": \"w\", \"status\": \"failed\", \"errors\": 7}"),
+                        "cloud 77 w failed 0.0 0 the gateway reports a failure\n");
+}
+
+static void test_an_error_text_is_bounded(void **state) {
+    _cleanup_(buf_done) struct buf title = BUF_MAX(8192);
+
+    for (int i = 0; i < 1000; i++)
+        (void) buf_append_string(&title, "\xe2\x82\xac");
+    const char *line = cloud("{\"id\": \"w\", \"status\": \"failed\", \"errors\": [{\"title\": \"%s\"}]}", buf_string(&title));
+    assert_true(strlen(line) < RECEIPT_ERROR_BYTES + 40);
+}
+
+static void test_shapes_that_are_no_webhook(void **state) {
+    static const char *const refused[] = {"[]", "1", "null", "\"x\"", "{}", "{\"entry\": {}}", "{\"entry\": null}"};
+    static const char *const empty[] = {
+        "{\"entry\": []}",
+        "{\"entry\": [1, [], {}, {\"changes\": 1}, {\"changes\": [1, {}, {\"field\": \"messages\"}]}]}",
+        "{\"entry\": [{\"changes\": [{\"field\": \"messages\", \"value\": {\"statuses\": [{\"id\": \"w\", \"status\": \"sent\"}]}}]}]}",
+        "{\"entry\": [{\"changes\": [{\"field\": \"account_update\", \"value\": {\"metadata\": {\"phone_number_id\": \"1\"}, "
+        "\"statuses\": [{\"id\": \"w\", \"status\": \"sent\"}]}}]}]}",
+        "{\"entry\": [{\"changes\": [{\"field\": \"messages\", \"value\": {\"metadata\": {\"phone_number_id\": \"1\"}, "
+        "\"statuses\": {\"id\": \"w\", \"status\": \"sent\"}}}]}]}"};
+
+    for (size_t i = 0; i < ELEMENTSOF(refused); i++) {
+        assert_int_equal(read_text(receipt_read_cloud, refused[i], strlen(refused[i])), -EBADMSG);
+        assert_int_equal(read_text(receipt_read_wppconnect, refused[i], strlen(refused[i])), -EBADMSG);
+    }
+    for (size_t i = 0; i < ELEMENTSOF(empty); i++) {
+        assert_int_equal(read_text(receipt_read_cloud, empty[i], strlen(empty[i])), 0);
+        assert_int_equal(seen.size, 0);
+    }
+}
+
+/* Every beginning of a webhook, and one too deep: refused, without a step beyond what is there. */
+static void test_truncated_and_deep(void **state) {
+    static const char whole[] = "{\"entry\": [{\"changes\": [{\"field\": \"messages\", \"value\": {\"metadata\": {\"phone_number_id\": \"7\"}, "
+                                "\"statuses\": [{\"id\": \"w\", \"status\": \"sent\", \"biz_opaque_callback_data\": \"1.2\"}]}}]}]}";
+    char deep[JSON_DEPTH_MAX + 8];
+
+    for (size_t size = 0; size < strlen(whole); size++) {
+        _cleanup_(freep) char *part = malloc(size + 1);
+
+        assert_non_null(part);
+        memcpy(part, whole, size);
+        assert_int_equal(read_text(receipt_read_cloud, part, size), -EBADMSG);
+    }
+    assert_int_equal(read_text(receipt_read_cloud, whole, strlen(whole)), 0);
+    assert_string_equal(buf_string(&seen), "cloud 7 w sent 1.2 0 -\n");
+    memset(deep, '[', sizeof(deep));
+    assert_int_equal(read_text(receipt_read_cloud, deep, sizeof(deep)), -EBADMSG);
+}
+
+static void test_the_reader_stops_where_it_is_told_to(void **state) {
+    static const char two[] = "{\"entry\": [{\"changes\": [{\"field\": \"messages\", \"value\": {\"metadata\": {\"phone_number_id\": \"7\"}, "
+                              "\"statuses\": [{\"id\": \"a\", \"status\": \"sent\"}, {\"id\": \"b\", \"status\": \"sent\"}]}}]}]}";
+
+    verdict = -ENOMEM;
+    assert_int_equal(read_text(receipt_read_cloud, two, strlen(two)), -ENOMEM);
+    verdict = 0;
+    assert_string_equal(buf_string(&seen), "cloud 7 a sent 0.0 0 -\n");
+}
+
+static const char *wppconnect(const char *text) {
+    assert_int_equal(read_text(receipt_read_wppconnect, text, strlen(text)), 0);
+    return buf_string(&seen);
+}
+
+static void test_wppconnect(void **state) {
+    static const char *const none[] = {
+        "{\"event\": \"onmessage\", \"session\": \"s\", \"id\": \"x\", \"ack\": 1}",
+        "{\"event\": \"onack\", \"id\": {\"_serialized\": \"m\"}, \"ack\": 1}",
+        "{\"event\": \"onack\", \"session\": \"s\", \"ack\": 1}",
+        "{\"event\": \"onack\", \"session\": \"s\", \"id\": {\"_serialized\": 5}, \"ack\": 1}",
+        "{\"event\": \"onack\", \"session\": \"s\", \"id\": {\"_serialized\": \"m\"}}",
+        "{\"event\": \"onack\", \"session\": \"s\", \"id\": {\"_serialized\": \"m\"}, \"ack\": \"x\"}",
+        "{\"event\": \"onack\", \"session\": \"s\", \"id\": {\"_serialized\": \"m\"}, \"ack\": 0}",
+        "{\"event\": \"onack\", \"session\": \"s\", \"id\": {\"_serialized\": \"m\"}, \"ack\": 5}",
+        "{\"event\": \"onack\", \"session\": \"s\", \"id\": {\"_serialized\": \"m\"}, \"ack\": -99}"};
+
+    assert_string_equal(wppconnect("{\"event\": \"onack\", \"session\": \"s\", \"id\": {\"_serialized\": \"true_m\"}, \"ack\": 2}"),
+                        "wppconnect s true_m delivered 0.0 0 -\n");
+    assert_string_equal(wppconnect("{\"event\": \"onack\", \"session\": \"s\", \"id\": \"true_m\", \"ack\": 4}"),
+                        "wppconnect s true_m read 0.0 0 -\n");
+    assert_string_equal(wppconnect("{\"event\": \"onack\", \"session\": \"s\", \"id\": {\"_serialized\": \"m\"}, \"ack\": -1}"),
+                        "wppconnect s m failed 0.0 0 the gateway reports a failure: ack -1 (failed)\n");
+    for (size_t i = 0; i < ELEMENTSOF(none); i++)
+        assert_string_equal(wppconnect(none[i]), "");
+}
+
+static int setup(void **state) {
+    seen = BUF_MAX(64 * 1024);
+    return 0;
+}
+
+static int teardown(void **state) {
+    buf_done(&seen);
+    return 0;
+}
+
+int main(void) {
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cloud),
+        cmocka_unit_test(test_echoes_of_others_are_none),
+        cmocka_unit_test(test_odd_updates_are_passed_over),
+        cmocka_unit_test(test_an_error_text_is_bounded),
+        cmocka_unit_test(test_shapes_that_are_no_webhook),
+        cmocka_unit_test(test_truncated_and_deep),
+        cmocka_unit_test(test_the_reader_stops_where_it_is_told_to),
+        cmocka_unit_test(test_wppconnect),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
