@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -62,7 +63,10 @@ static void write_name(const union address *a, char *ret, size_t size) {
 void endpoint_adopt(int fd, struct endpoint *ret) {
     union address bound = {0};
     socklen_t size = sizeof(bound);
+    int flags = fcntl(fd, F_GETFL);
     *ret = (struct endpoint) {.fd = fd, .name = "a socket"};
+    if (flags >= 0)
+        (void) fcntl(fd, F_SETFL, flags | O_NONBLOCK); /* one that was passed may wait in accept() */
     if (getsockname(fd, &bound.any, &size) < 0 || (bound.any.sa_family != AF_INET && bound.any.sa_family != AF_INET6))
         return;
     ret->is_loopback = is_loopback(&bound);

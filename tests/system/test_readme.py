@@ -22,7 +22,7 @@ def blocks(heading):
 
 def with_role(sql, cluster):
     """Roles belong to the cluster, and another test may have made them."""
-    cluster.sql("DO $$ DECLARE r text; BEGIN FOREACH r IN ARRAY ARRAY['pgherald', 'ops', 'reporting'] LOOP "
+    cluster.sql("DO $$ DECLARE r text; BEGIN FOREACH r IN ARRAY ARRAY['pgherald', 'pgherald_web', 'ops', 'reporting'] LOOP "
                 "IF to_regrole(r) IS NOT NULL THEN EXECUTE 'DROP ROLE ' || r; END IF; END LOOP; END $$")
     return sql
 
@@ -127,6 +127,17 @@ def test_the_other_commands(terminal):
         terminal.sh("pgherald send +8801711000009 yes; pgherald pause; pgherald resume")
     finally:
         with_role("", cluster)
+
+
+def test_receipts_as_it_says(terminal):
+    terminal.sh("pgherald migrate")
+    terminal.sql("INSERT INTO herald.senders (name, gateway, account) VALUES ('a', 'cloud', '{\"phone_number_id\": \"1\"}'),"
+                 " ('b', 'wppconnect', '{\"session\": \"s\"}')")
+    for language, text in blocks("Receipts"):
+        if language == "sql":
+            terminal.sql(text)
+    assert terminal.db.sql("SELECT * FROM herald.web_senders()") == [("a", "cloud", "1", "whatsapp_app", "whatsapp_verify", None),
+                                                                     ("b", "wppconnect", "s", None, None, "wppconnect_path")]
 
 
 def test_every_verb_and_column_that_it_names_exists(db):

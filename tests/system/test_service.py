@@ -102,7 +102,7 @@ def test_states_told_to_systemd(world):
 
 # --- make install ---
 
-UNITS = ["pgherald.service", "pgherald@.service"]
+UNITS = ["pgherald.service", "pgherald@.service", "pgherald-web.service", "pgherald-web.socket"]
 
 
 def make(*arguments):

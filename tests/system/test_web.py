@@ -5,9 +5,11 @@ import hmac
 import http.client
 import json
 import os
+import random
 import re
 import socket
 import subprocess
+import threading
 import time
 import uuid
 
@@ -311,6 +313,31 @@ def test_an_early_receipt_that_missed_its_answer_is_found_later(world):
     world.db.sql("INSERT INTO herald.receipts_early (message_id, status, gateway, account, kept_at) VALUES ('gone', 'read', 'cloud', '1', now() - interval '11 min')")
     world.db.sql("SELECT herald.apply_early(NULL, NULL)")
     assert world.status(claim) == "read"
+    assert world.db.value("SELECT count(*) FROM herald.receipts_early") == 0
+
+
+def test_answers_and_receipts_may_meet(world):
+    """Both at once, and in other orders: neither loses the other, nor is there a deadlock."""
+    for ident in range(300):
+        world.db.sql("SELECT herald.send(%s, 'hello', sender => 'wa')", f"+88016{ident:08d}")
+    claims = world.player.turn(room=300).claims
+    assert len(claims) == 300
+    updates = [status(f"wamid.M{c.id}", "read", echo(c)) for c in claims]
+    random.Random(1).shuffle(updates)
+    answers = []
+
+    def tell(part):
+        answers.extend(world.web.post_cloud(webhook(*updates[i:i + 7])) for i in range(part * 7, len(updates), 14))
+
+    threads = [threading.Thread(target=tell, args=(part,)) for part in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for i in range(0, 300, 5):
+        world.player.turn(*(accepted(c, f"wamid.M{c.id}") for c in reversed(claims[i:i + 5])))
+    for thread in threads:
+        thread.join()
+    assert set(answers) == {200}
+    assert world.db.column("SELECT DISTINCT send_status FROM whatsapp_notifications WHERE message_id LIKE 'wamid.M%%'") == ["read"]
     assert world.db.value("SELECT count(*) FROM herald.receipts_early") == 0
 
 
