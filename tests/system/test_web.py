@@ -16,7 +16,7 @@ import uuid
 import pytest
 
 from conftest import PGHERALD, Database, environment, wait_until
-from daemon import Process
+from daemon import Process, sandbox, start_daemon  # noqa: F401 (fixtures)
 from player import Daemon, accepted, in_doubt, login, rejected
 
 APP_SECRET = "4f1c-app-secret-of-the-first-app"
@@ -474,6 +474,36 @@ def test_a_slow_client_is_cut_off(world, head):
     assert 0.4 < time.monotonic() - begun < 3
 
 
+def test_a_connection_carries_many_requests(world):
+    claim, message_id = world.sent()
+    connection = http.client.HTTPConnection("127.0.0.1", world.web.port, timeout=20)
+    for what in ("sent", "delivered", "read"):
+        raw = json.dumps(webhook(status(message_id, what, echo(claim)))).encode()
+        for signature, expected in ((sign(raw), 200), (sign(raw + b"x"), 401)):
+            connection.request("POST", "/cloud", raw, {"X-Hub-Signature-256": signature})
+            answer = connection.getresponse()
+            assert (answer.status, answer.read() != b"") == (expected, True)
+        assert world.status(claim) == what
+    connection.close()
+    # As curl sends large bodies: it waits until it is told to go on.
+    with world.web.connect() as s:
+        s.sendall(b"POST /cloud HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n"
+                  % (sign(raw).encode(), len(raw)))
+        assert s.recv(100).startswith(b"HTTP/1.1 100 ")
+        s.sendall(raw)
+        assert s.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_does_not_wait_for_the_answer_is_no_loss(world):
+    claims = [world.sent() for _ in range(20)]
+    for claim, message_id in claims:
+        raw = json.dumps(webhook(status(message_id, "read", echo(claim)))).encode()
+        with world.web.connect() as s:
+            s.sendall(b"POST /cloud HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: %s\r\nContent-Length: %d\r\n\r\n%s" % (sign(raw).encode(), len(raw), raw))
+    wait_until(lambda: all(world.status(claim) == "read" for claim, _ in claims), "recorded")
+    assert world.web.get("/readyz")[0] == 200
+
+
 def test_many_idle_connections_do_not_keep_others_out(world):
     idle = [world.web.connect() for _ in range(400)]
     try:
@@ -494,7 +524,7 @@ def test_figures(world):
         assert re.fullmatch(r"# (HELP|TYPE) pgherald_\w+ .+|pgherald_\w+(\{[^{}]*\})? [0-9.e+-]+", line), line
     names = re.findall(r"^# TYPE (\w+)", text, re.M)
     assert len(names) == len(set(names))
-    assert {"pgherald_oldest_due_seconds", "pgherald_messages", "pgherald_attempts_last_hour", "pgherald_receipts_total", "pgherald_receipts_ignored_total",
+    assert {"pgherald_oldest_due_seconds", "pgherald_messages", "pgherald_attempts_total", "pgherald_receipts_total", "pgherald_receipts_ignored_total",
             "pgherald_holds", "pgherald_notification_queue_usage", "pgherald_oldest_xmin_age"} <= set(names)
     claim = world.claim()
     assert world.web.figure('messages{state="sending"}') == 1
@@ -510,7 +540,7 @@ def test_figures(world):
     assert world.web.figure('oldest_due_seconds{held="false"}') == 0
     world.db.sql("DELETE FROM herald.holds")
     world.db.sql("DELETE FROM whatsapp_notifications WHERE target = '+8801900000001'")
-    assert world.web.figure('web_answers_total{status="200"}') > 10
+    assert world.web.figure('web_answers_total{status="200"}') > 1
 
 
 def test_what_a_person_must_decide_is_counted(world):
@@ -545,6 +575,31 @@ def test_no_secret_and_no_message_is_logged(world):
     world.web.post_cloud(webhook(status(message_id, "read", echo(claim))))
     for private in (*SECRETS.values(), message_id, "8801700000001"):
         assert private not in world.web.output()
+
+
+def test_from_the_daemon_through_a_gateway_and_back(db, tmp_path, sandbox, start_daemon):  # noqa: F811
+    """What the daemon really sends along comes back, and is understood; also for a message whose answer was never heard."""
+    db.sql("UPDATE herald.settings SET value = '1 s' WHERE name = 'request_time_limit'")
+    db.sql("INSERT INTO herald.senders (name, gateway, base_url, account, credential) VALUES ('wa', 'cloud', %s, %s, 'token')",
+           sandbox.url, json.dumps(SENDERS["wa"][1]))
+    web = Web(tmp_path, db)
+    start_daemon(credentials={"token": "any"})
+    def state(ident):
+        return db.value("SELECT send_status FROM whatsapp_notifications WHERE id = %s", ident)
+    def told(message, what):
+        return status(message["message_id"], what) | {"biz_opaque_callback_data": message["opaque"]}
+    heard = db.value("SELECT herald.send('+8801711000001', 'heard')")
+    wait_until(lambda: state(heard) == "sent", "sent")
+    sandbox.behave({"mode": "hang"})
+    unheard = db.value("SELECT herald.send('+8801711000002', 'unheard')")
+    messages = sandbox.wait_for(2)
+    assert state(unheard) == "sending"
+    assert web.post_cloud(webhook(*(told(message, "delivered") for message in messages))) == 200
+    assert state(heard) == "delivered"
+    wait_until(lambda: state(unheard) == "delivered", "the answer that never came is settled")
+    assert len(sandbox.messages()) == 2
+    sandbox.behave()
+    assert web.stop() == 0
 
 
 def test_secrets_are_read_again_and_their_lack_is_said(db, tmp_path):
