@@ -42,8 +42,9 @@ BEGIN
 
     UPDATE public.whatsapp_notifications n
        SET send_status = CASE r.furthest WHEN 3 THEN 'read' WHEN 2 THEN 'delivered' ELSE 'failed' END,
-           delivered_at = coalesce(n.delivered_at, least(greatest(r.delivered_at, n.sent_at), moment)),
-           read_at = coalesce(n.read_at, least(greatest(r.read_at, n.sent_at), moment)),
+           -- Theirs are whole seconds.
+           delivered_at = CASE WHEN r.furthest >= 2 THEN coalesce(n.delivered_at, least(greatest(r.delivered_at, n.sent_at), moment)) END,
+           read_at = CASE WHEN r.furthest = 3 THEN least(greatest(r.read_at, n.delivered_at, n.sent_at), moment) END,
            error = CASE WHEN r.furthest >= 2 THEN n.error ELSE r.error END
       FROM (SELECT u.found_id, u.message_id, max(f.rank) AS furthest, min(u.error) AS error, bool_or(u.status = 'failed') AS has_failed,
                    min(u.at) FILTER (WHERE f.rank >= 2) AS delivered_at, min(u.at) FILTER (WHERE f.rank = 3) AS read_at

@@ -140,7 +140,11 @@ int sandbox_receive(struct sandbox *s, struct chat_arrival *arrival, unsigned su
     if (a->manner == MANNER_HANG || a->manner == MANNER_CUT)
         arrival->answered = 0;
     *ret = verdict;
-    return verdict.mode == MODE_CUT_BEFORE ? 0 : keep(s, arrival);
+    if (verdict.mode == MODE_CUT_BEFORE)
+        return 0;
+    if (s->on_message && !arrival->is_refused)
+        s->on_message(arrival, s->userdata);
+    return keep(s, arrival);
 }
 
 static int fill(struct buf *b, const char *text, size_t bytes) {

@@ -65,6 +65,8 @@ struct sandbox {
     uint64_t id_seed;  /* for message ids */
     uint64_t id_count;
     uint64_t started_usec; /* monotonic */
+    void (*on_message)(const struct chat_arrival *arrival, void *userdata); /* one was taken; may be NULL */
+    void *userdata;
 };
 
 void sandbox_reply_init(struct sandbox_reply *a);

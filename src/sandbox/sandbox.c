@@ -12,7 +12,9 @@
 #include "base/parse.h"
 #include "io/endpoint.h"
 #include "io/service.h"
+#include "io/url.h"
 #include "sandbox/contract.h"
+#include "sandbox/courier.h"
 #include "sandbox/mhd.h"
 
 enum { KEEP_DEFAULT = 100000, KEEP_MAX = 10000000, FILES_MAX = 4096 };
@@ -22,6 +24,7 @@ enum { KEEP_DEFAULT = 100000, KEEP_MAX = 10000000, FILES_MAX = 4096 };
 
 static const char usage[] =
         "Usage: pgherald sandbox [--listen ADDRESS:PORT] [--token TOKEN] [--keep COUNT]\n"
+        "                        [--receipts URL --app-secret SECRET]\n"
         "\n"
         "A gateway to try things on: it takes messages as WhatsApp gateways do, shows them as chats on a page, and sends\n"
         "nothing to anybody. Point the base_url of a sender at it.\n"
@@ -30,6 +33,8 @@ static const char usage[] =
         "                         that address can read the messages\n"
         "  --token TOKEN          the only bearer token it takes; without this, any\n"
         "  --keep COUNT           how many messages it keeps, the newest ones (100000)\n"
+        "  --receipts URL         tells pgherald web at this address (http://127.0.0.1:8026/cloud) that the messages of the Cloud\n"
+        "                         API were delivered, and then read; --app-secret SECRET signs that\n"
         "  --help                 this text\n"
         "\n"
         "  cloud        base_url http://" LISTEN_DEFAULT "\n"
@@ -40,7 +45,7 @@ static const char usage[] =
         "  GET, PUT, DELETE /sandbox/behaviour   latency, errors, time-outs and senseless answers, as JSON\n";
 
 struct options {
-    const char *listen, *token;
+    const char *listen, *token, *receipts, *app_secret;
     int64_t keep;
     bool is_help;
 };
@@ -50,6 +55,7 @@ static int parse_options(int argc, char **argv, struct options *ret) {
     static const struct option known[] = {
         {"listen", required_argument, NULL, 'l'}, {"token", required_argument, NULL, 't'},
         {"keep", required_argument, NULL, 'k'},   {"help", no_argument, NULL, 'h'},
+        {"receipts", required_argument, NULL, 'r'}, {"app-secret", required_argument, NULL, 's'},
         {0},
     };
     *ret = (struct options) {.listen = LISTEN_DEFAULT, .keep = KEEP_DEFAULT};
@@ -60,6 +66,10 @@ static int parse_options(int argc, char **argv, struct options *ret) {
             ret->listen = optarg;
         else if (c == 't' && *optarg)
             ret->token = optarg;
+        else if (c == 'r')
+            ret->receipts = optarg;
+        else if (c == 's' && *optarg)
+            ret->app_secret = optarg;
         else if (c == 'h')
             ret->is_help = true;
         else if (c != 'k' || parse_int(optarg, 1, KEEP_MAX, &ret->keep) < 0) {
@@ -70,6 +80,15 @@ static int parse_options(int argc, char **argv, struct options *ret) {
             (void) fprintf(stderr, "Try: pgherald sandbox --help\n");
             return 2;
         }
+    }
+    if (!ret->receipts != !ret->app_secret) {
+        (void) fprintf(stderr, "sandbox: --receipts and --app-secret belong together\nTry: pgherald sandbox --help\n");
+        return 2;
+    }
+    const char *fault;
+    if (ret->receipts && url_check(ret->receipts, &fault) < 0) {
+        (void) fprintf(stderr, "sandbox: --receipts: the URL %s\nTry: pgherald sandbox --help\n", fault);
+        return 2;
     }
     if (optind < argc) {
         (void) fprintf(stderr, "sandbox: \"%s\" is not understood\nTry: pgherald sandbox --help\n", argv[optind]);
@@ -116,6 +135,7 @@ static int serve(const struct options *options, const struct endpoint *endpoint)
     _cleanup_(closep) int fd = endpoint->fd;
     _cleanup_(sd_event_unrefp) sd_event *event = NULL;
     _cleanup_(sandbox_done) struct sandbox sandbox = {0};
+    _cleanup_(courier_freep) struct courier *courier = NULL;
     _cleanup_(mhd_freep) struct mhd *server = NULL;
     int r = sandbox_init(&sandbox, options, endpoint->is_loopback);
     if (r < 0)
@@ -127,6 +147,13 @@ static int serve(const struct options *options, const struct endpoint *endpoint)
     r = catch_signals(event);
     if (r < 0)
         return r;
+    if (options->receipts) {
+        r = courier_new(event, options->receipts, options->app_secret, &courier);
+        if (r < 0)
+            return r;
+        sandbox.on_message = courier_on_message;
+        sandbox.userdata = courier;
+    }
     int taken = fd; /* the server closes it, also where it fails */
     fd = -1;
     r = mhd_new(event, taken, &sandbox, &server);

@@ -16,7 +16,7 @@ import uuid
 import pytest
 
 from conftest import PGHERALD, Database, environment, wait_until
-from daemon import Process, sandbox, start_daemon  # noqa: F401 (fixtures)
+from daemon import Process, Sandbox, sandbox, start_daemon  # noqa: F401 (fixtures)
 from player import Daemon, accepted, in_doubt, login, rejected
 
 APP_SECRET = "4f1c-app-secret-of-the-first-app"
@@ -189,7 +189,7 @@ def test_only_what_is_signed_is_taken(world):
     assert world.status(claim) == "sent"
     assert world.web.post_cloud(raw, signature=good) == 200
     row = world.row(claim)
-    assert row["send_status"] == "delivered" and row["delivered_at"] >= row["sent_at"]
+    assert row["send_status"] == "delivered" and row["delivered_at"] >= row["sent_at"] and row["read_at"] is None
     assert "4 webhooks refused" not in world.web.output() and "webhooks refused" in world.web.output()
 
 
@@ -263,6 +263,7 @@ def test_failed_counts_unless_more_is_known(world):
     failed = status(message_id, "failed", echo(claim), errors=[{"code": 131049, "title": "withheld", "error_data": {"details": "cap\nreached"}}])
     assert world.web.post_cloud(webhook(failed)) == 200
     row = world.row(claim)
+    assert row["delivered_at"] is None and row["read_at"] is None
     assert row["send_status"] == "failed" and row["error"] == "the gateway reports a failure 131049: withheld: cap\\x0areached"
     assert world.web.post_cloud(webhook(status(message_id, "sent", echo(claim)))) == 200
     assert world.status(claim) == "failed"
@@ -600,6 +601,19 @@ def test_from_the_daemon_through_a_gateway_and_back(db, tmp_path, sandbox, start
     assert len(sandbox.messages()) == 2
     sandbox.behave()
     assert web.stop() == 0
+
+
+def test_the_sandbox_tells_what_became_of_its_messages(db, tmp_path, start_daemon):  # noqa: F811
+    db.sql("INSERT INTO herald.senders (name, gateway, account, credential) VALUES ('wa', 'cloud', %s, 'token')", json.dumps(SENDERS["wa"][1]))
+    web = Web(tmp_path, db)
+    gateway = Sandbox(tmp_path, "--receipts", f"http://127.0.0.1:{web.port}/cloud", "--app-secret", APP_SECRET)
+    db.sql("UPDATE herald.senders SET base_url = %s", gateway.url)
+    start_daemon(credentials={"token": "any"})
+    db.sql("SELECT herald.send('+8801711000001', 'hello')")
+    wait_until(lambda: db.column("SELECT send_status FROM whatsapp_notifications") == ["delivered"], "delivered")
+    wait_until(lambda: db.column("SELECT send_status FROM whatsapp_notifications") == ["read"], "read")
+    assert db.value("SELECT sent_at <= delivered_at AND delivered_at <= read_at FROM whatsapp_notifications")
+    assert gateway.stop() == 0 and web.stop() == 0
 
 
 def test_secrets_are_read_again_and_their_lack_is_said(db, tmp_path):
