@@ -66,8 +66,8 @@ static void arm_for_next(struct dispatcher *d) {
         arm(d, at);
 }
 
-/* The usual reason of a ring is a captured event: the planner plans and claims it, and gets half of the room for that. A rule may be
- * slow, and what was rung for something else: so the planner has only so long before there is a look as well. */
+/* The usual reason of a ring is a captured event: the planner plans and claims it, and gets half of the room for that. A rule may
+ * be slow, and what was rung for something else: so the planner has only so long before there is a look as well. */
 static bool leave_to_planner(struct dispatcher *d) {
     if (d->stage != STAGE_TURNING || !pg_is_idle(d->pg) || !bell_is_down(&d->bell) || d->is_draining || d->lent > 0)
         return false;

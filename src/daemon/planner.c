@@ -212,7 +212,8 @@ static int run_plan(struct lane *l) {
     const struct task *t = l->task;
 
     if (t->is_ring)
-        return store_plan_and_claim(l->pg, &t->claimer, t->room, t->batch, t->time_limit_usec + TIME_LIMIT_SLACK_USEC, on_planned, l);
+        return store_plan_and_claim(l->pg, &t->claimer, t->room, t->batch, t->time_limit_usec + TIME_LIMIT_SLACK_USEC,
+                                    on_planned, l);
     return store_plan(l->pg, t->rule, t->is_sweep, t->batch, t->time_limit_usec + TIME_LIMIT_SLACK_USEC, on_planned, l);
 }
 
