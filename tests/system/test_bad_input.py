@@ -441,5 +441,5 @@ def test_a_wrong_option(arguments, said):
 
 def test_a_port_in_use(world):
     done = pgherald("sandbox", "--listen", f"127.0.0.1:{world.sandbox.port}", status=1)
-    assert done.stderr == (f"sandbox: cannot listen on 127.0.0.1:{world.sandbox.port}: Address already in use; another program, perhaps another "
-                           "sandbox, has this port: stop it, or name a free port with --listen\n")
+    assert done.stderr == (f"sandbox: cannot listen on 127.0.0.1:{world.sandbox.port}: Address already in use; another program "
+                           "has this port: stop it, or name a free port with --listen\n")
