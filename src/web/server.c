@@ -308,21 +308,22 @@ static void on_completed(void *cls, struct MHD_Connection *c, void **context, _u
 
 /* ---- The loop ---- */
 
-static int on_io(_unused_ sd_event_source *source, _unused_ int fd, _unused_ uint32_t events, void *userdata) {
-    struct server *s = userdata;
-
+static int run(struct server *s) {
+    s->is_run_due = false;
     (void) MHD_run(s->daemon);
     return 0;
+}
+
+static int on_io(_unused_ sd_event_source *source, _unused_ int fd, _unused_ uint32_t events, void *userdata) {
+    return run(userdata);
 }
 
 static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
-    struct server *s = userdata;
-
-    (void) MHD_run(s->daemon);
-    return 0;
+    return run(userdata);
 }
 
-/* Before each wait: until when libmicrohttpd is content to. */
+/* Before each wait: until when libmicrohttpd is content to. It says nothing of what was resumed; and the loop serves one source
+ * at a time, so that this may be asked more than once before the timer's turn comes. */
 static int on_prepare(_unused_ sd_event_source *source, void *userdata) {
     struct server *s = userdata;
     MHD_UNSIGNED_LONG_LONG wait_msec = 0;
@@ -330,7 +331,6 @@ static int on_prepare(_unused_ sd_event_source *source, void *userdata) {
 
     if (!s->is_run_due && MHD_get_timeout(s->daemon, &wait_msec) != MHD_YES)
         return sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
-    s->is_run_due = false;
     r = sd_event_source_set_time(s->timer, clock_monotonic_usec() + wait_msec * USEC_PER_MSEC);
     return r < 0 ? r : sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
 }
