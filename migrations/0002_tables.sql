@@ -18,7 +18,7 @@ INSERT INTO herald.settings (name, value, meaning) VALUES
     ('retry_cap', '15 min', 'longest back-off of a message'),
     ('probe_base', '5 s', 'first pause of a sender that fails; doubles'),
     ('probe_cap', '5 min', 'longest pause of a sender before it is probed again'),
-    ('failures_in_a_row', '5', 'so many failed messages of one sender with no acceptance between hold the sender'),
+    ('failures_in_a_row', '5', 'so many messages of one sender that failed or were left in doubt, with no acceptance between, hold the sender'),
     ('resend_limit', '10', 'a message that was in doubt so many times waits for a person');
 
 CREATE TABLE herald.channels (
@@ -254,6 +254,7 @@ INSERT INTO herald.moves (from_status, to_status, why) VALUES
     ('pending', 'failed', 'a late answer showed that it had been rejected, or it can''t be rendered any more'),
     ('pending', 'cancelled', 'cancelled, or no longer true'),
     ('pending', 'expired', 'waited longer than its rule allows'),
+    ('pending', 'suppressed', 'its recipient has opted out'),
     ('sending', 'sent', 'accepted'),
     ('sending', 'failed', 'rejected, or out of attempts'),
     ('sending', 'pending', 'to be tried again, or given back unsent'),
@@ -285,7 +286,7 @@ INSERT INTO herald.moves (from_status, to_status, why) VALUES
 CREATE TABLE herald.holds (
     kind text NOT NULL CHECK (kind IN ('all', 'rule', 'sender', 'channel', 'recipient', 'template')),
     name text NOT NULL DEFAULT '',
-    cause text NOT NULL CHECK (cause IN ('paused', 'new', 'flood', 'blocked', 'pair limit', 'template')),
+    cause text NOT NULL CHECK (cause IN ('paused', 'new', 'flood', 'blocked', 'pair limit', 'template', 'opt-out')),
     until timestamptz,
     reason text NOT NULL,
     who text NOT NULL DEFAULT session_user,

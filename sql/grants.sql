@@ -54,6 +54,8 @@ GRANT EXECUTE ON FUNCTION
     herald.pause(text, text, text),
     herald.resume(text, text, boolean),
     herald.send(text, text, text, jsonb, text, text, int, timestamptz, text),
+    herald.opt_out(text, text),
+    herald.opt_in(text),
     herald.sweep(text),
     herald.sweep_dry_run(text),
     herald.ring(text, text)

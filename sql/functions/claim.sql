@@ -15,6 +15,7 @@ DECLARE
     moment timestamptz := clock_timestamp();
     lease_end timestamptz;
     flying text[];
+    own text[];
     busy text[];
     first_lease timestamptz;
     rows_held boolean;
@@ -27,11 +28,11 @@ DECLARE
     actions text[];
     senders text[];
 BEGIN
-    SELECT f.senders, f.targets, f.first_lease, moment + s.value::interval + interval '15 s',
+    SELECT f.senders, f.own, f.targets, f.first_lease, moment + s.value::interval + interval '15 s',
            EXISTS (SELECT FROM herald.holds h WHERE h.kind IN ('template', 'recipient'))
-      INTO flying, busy, first_lease, lease_end, rows_held
+      INTO flying, own, busy, first_lease, lease_end, rows_held
       FROM herald.settings s,
-           (SELECT array_agg(n.sender) AS senders, array_agg(n.target) AS targets, min(n.next_at) AS first_lease
+           (SELECT array_agg(n.sender) AS senders, coalesce(array_agg(n.sender) FILTER (WHERE n.owner = incarnation), '{}') AS own, array_agg(n.target) AS targets, min(n.next_at) AS first_lease
               FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL) f
      WHERE s.name = 'request_time_limit';
     IF first_lease <= moment AND herald.rescue(moment) > 0 THEN
@@ -41,7 +42,7 @@ BEGIN
     SELECT array_agg(s.name ORDER BY s.priority DESC, s.name), array_agg(s.channel ORDER BY s.priority DESC, s.name),
            array_agg(s.free ORDER BY s.priority DESC, s.name), bool_or(s.is_counted)
       INTO sender_names, sender_channels, sender_free, is_counted
-      FROM herald.sender_room(moment, room, flying) s WHERE s.free > 0;
+      FROM herald.sender_room(moment, room, flying, own) s WHERE s.free > 0;
 
     SELECT count(*), array_agg(j.id), array_agg(j.action), array_agg(j.lane_sender)
       INTO met, ids, actions, senders
@@ -51,6 +52,9 @@ BEGIN
               FROM (SELECT m.*,
                            CASE WHEN m.expires_at <= moment THEN 'expire'
                                 WHEN m.send_status = 'in_doubt' THEN 'decide'
+                                WHEN rows_held AND EXISTS (
+                                     SELECT FROM herald.holds h WHERE h.kind = 'recipient' AND h.cause = 'opt-out'
+                                        AND h.name IN (m.target, m.recipient)) THEN 'suppress'
                                 WHEN rows_held AND EXISTS (
                                      SELECT FROM herald.holds h
                                       WHERE (h.kind = 'template' AND h.name = m.template

@@ -1,5 +1,5 @@
 -- herald.claim_others(moment, ids, actions): what a claim does about due rows that it does not take: 'expire', 'decide' (in
--- doubt, and the grace is over), 'defer' (a held template or recipient), 'behind'; 'take' is not its business.
+-- doubt, and the grace is over), 'suppress' (the recipient has opted out), 'defer' (a held template or recipient), 'behind'; 'take' is not its business.
 CREATE OR REPLACE FUNCTION herald.claim_others(moment timestamptz, ids bigint[], actions text[]) RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -18,6 +18,12 @@ BEGIN
            error = 'waited longer than it was worth telling' || coalesce(': ' || n.error, '')
       FROM unnest(ids, actions) AS t (id, action)
      WHERE t.action = 'expire' AND n.id = t.id;
+    UPDATE public.whatsapp_notifications n
+       SET send_status = 'suppressed', next_at = NULL,
+           error = (SELECT 'opted out: ' || h.reason FROM herald.holds h
+                     WHERE h.kind = 'recipient' AND h.cause = 'opt-out' AND h.name IN (n.target, n.recipient) LIMIT 1)
+      FROM unnest(ids, actions) AS t (id, action)
+     WHERE t.action = 'suppress' AND n.id = t.id;
     UPDATE public.whatsapp_notifications n
        SET send_status = CASE WHEN d.resend THEN 'pending' ELSE n.send_status END,
            next_at = CASE WHEN d.resend THEN n.created_at END,

@@ -9,7 +9,7 @@ DECLARE
     due timestamptz;
 BEGIN
     WITH sender AS MATERIALIZED (
-        SELECT * FROM herald.sender_room(moment, 1, flying)
+        SELECT * FROM herald.sender_room(moment, 1, flying, '{}')
     )
     SELECT min(x.at) INTO due FROM (
         SELECT n.next_at AS at

@@ -1,4 +1,5 @@
--- herald.resume(kind, name, discard): takes every hold off it, whatever its cause. A rule is swept at once: what is due is sent.
+-- herald.resume(kind, name, discard): takes every hold off it, whatever its cause (but a person's opt-out: see herald.opt_in()).
+-- A rule is swept at once: what is due is sent.
 -- discard, for a rule: what its source holds now is recorded as suppressed, and what of it waits is cancelled; it begins with the
 -- future. Returns a sentence that says what happened.
 CREATE OR REPLACE FUNCTION herald.resume(kind text, name text DEFAULT '', discard boolean DEFAULT false) RETURNS text
@@ -16,7 +17,8 @@ BEGIN
         RAISE EXCEPTION 'only a rule can be resumed with discard' USING HINT = 'Cancel waiting messages with herald.cancel(id).';
     END IF;
     WITH gone AS (
-        DELETE FROM herald.holds h WHERE h.kind = resume.kind AND h.name = coalesce(resume.name, '') RETURNING h.cause
+        DELETE FROM herald.holds h WHERE h.kind = resume.kind AND h.name = coalesce(resume.name, '') AND h.cause <> 'opt-out'
+        RETURNING h.cause
     )
     SELECT string_agg(g.cause, ', ') INTO lifted FROM gone g;
     IF discard THEN

@@ -1,9 +1,11 @@
--- herald.sender_room(moment, room, flying): how many messages each sender may take now: enabled, not held, below its
--- max_in_flight, its limits and its gap. flying: the sender of each message in flight. A blocked sender whose pause is over may
--- take one, to probe it. is_counted: what it takes must be told to herald.count_claimed(). opens_at: of a sender that may take none, when that changes by the clock alone.
+-- herald.sender_room(moment, room, flying, own): how many messages each sender may take now: enabled, not held, below its
+-- max_in_flight, its limits and its gap. flying: the sender of each message in flight; own: of each that is in flight from the daemon
+-- that has the room. Of its places one sender takes at most half where there are others, so that a gateway that hangs leaves them room. A blocked sender whose pause is over may
+-- take one, to probe it. is_counted: what it takes must be told to
+-- herald.count_claimed(). opens_at: of a sender that may take none, when that changes by the clock alone.
 --
 -- SQL, STABLE and without settings of its own, so that it becomes part of the query that calls it.
-CREATE OR REPLACE FUNCTION herald.sender_room(moment timestamptz, room int, flying text[])
+CREATE OR REPLACE FUNCTION herald.sender_room(moment timestamptz, room int, flying text[], own text[])
 RETURNS TABLE (name text, channel text, priority int, free int, opens_at timestamptz, is_counted boolean)
 LANGUAGE sql STABLE
 AS $$
@@ -11,6 +13,8 @@ AS $$
            CASE WHEN h.until > moment OR g.next_at > moment THEN 0
                 ELSE greatest(0, least(room,
                      s.max_in_flight - f.n,
+                     CASE WHEN EXISTS (SELECT FROM herald.senders o WHERE o.enabled AND o.name <> s.name)
+                          THEN (room + cardinality(own) + 1) / 2 - (SELECT count(*) FROM unnest(own) w WHERE w = s.name) END,
                      CASE WHEN h.until IS NOT NULL THEN 1 - f.n END,
                      CASE WHEN s.gap > '0' THEN 1 END,
                      l.free)) END::int,

@@ -60,12 +60,17 @@ BEGIN
            response_code = n.response_code, response_body = n.response_body, error = n.error
      WHERE w.id = the_id;
 
-    IF outcome = 'wait' AND scope = 'message' THEN
+    -- A gateway that leaves one message after the other in doubt works no better than one that fails them; and a probe that ended so
+    -- is no reason to put the next message in doubt at once.
+    IF outcome = 'wait' AND scope = 'message' OR outcome = 'in_doubt' THEN
         INSERT INTO herald.sender_state AS s (sender, failures) VALUES (n.sender, 1)
         ON CONFLICT (sender) DO UPDATE SET failures = s.failures + 1
         RETURNING s.failures INTO failures;
-        IF failures >= herald.setting('failures_in_a_row')::int THEN
-            RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, NULL, format('%s failures in a row, the last: %s', failures, why)) h;
+        IF failures >= herald.setting('failures_in_a_row')::int
+           OR outcome = 'in_doubt' AND EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender) THEN
+            RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, NULL,
+                CASE WHEN failures < herald.setting('failures_in_a_row')::int THEN why
+                     ELSE format('%s failures in a row, the last: %s', failures, why) END) h;
         END IF;
     ELSIF outcome = 'wait' AND scope = 'sender' THEN
         RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, nullif(wait_sec, -1), why) h;
@@ -74,9 +79,6 @@ BEGIN
         VALUES (scope, CASE scope WHEN 'template' THEN n.template ELSE n.target END,
                 CASE scope WHEN 'template' THEN 'template' ELSE 'pair limit' END, n.next_at, why, 'pgherald')
         ON CONFLICT (kind, name, cause) DO UPDATE SET until = EXCLUDED.until, reason = EXCLUDED.reason;
-    ELSIF outcome = 'in_doubt' AND EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender) THEN
-        -- A probe that ended so is no reason to put the next message in doubt at once.
-        RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, NULL, why) h;
     ELSIF outcome = 'rejected' THEN
         -- A gateway that refuses a message works.
         RETURN QUERY DELETE FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender

@@ -497,7 +497,7 @@ def test_duplicates_of_an_outcome_change_nothing(db, daemon):
     for _ in range(2):
         daemon.turn(*outcomes)
     assert db.sql("SELECT * FROM whatsapp_notifications ORDER BY id") == before
-    assert db.value("SELECT max(failures) FROM herald.sender_state") == 1
+    assert db.value("SELECT max(failures) FROM herald.sender_state") == 2
     assert [r[3] for r in db.sql("SELECT * FROM herald.attempts")].count("wa") == 3
 
 

@@ -28,7 +28,7 @@ static int read_text(read_fn reader, const char *text, size_t size) {
     return r < 0 ? r : reader(json_root(doc), on_receipt, &seen);
 }
 
-static const char *cloud(const char *format, ...) {
+_printf_(1, 2) static const char *cloud(const char *format, ...) {
     _cleanup_(buf_done) struct buf text = BUF_MAX(64 * 1024);
     va_list args;
 

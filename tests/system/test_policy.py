@@ -1,0 +1,104 @@
+"""When not to send, and who may take what room: senders that hang or fail, and people who want no more messages."""
+
+import socket
+
+import pytest
+
+from conftest import wait_until
+from daemon import start_daemon  # noqa: F401 (fixture)
+from load import receiving
+from player import Daemon, accepted, add_senders, in_doubt, row, send
+
+ACCOUNT = '{"phone_number_id": "100000000000001", "api_version": "v23.0"}'
+
+
+@pytest.fixture
+def daemon(db):
+    add_senders(db, "wa")
+    player = Daemon(db)
+    yield player
+    player.close()
+
+
+@pytest.fixture
+def hanging():
+    """A gateway that takes every connection and every request, and answers nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def senders_of(turn):
+    return sorted(claim.sender for claim in turn.claims)
+
+
+def test_one_of_several_senders_takes_at_most_half_of_the_places(db, daemon):
+    add_senders(db, "other")
+    for i in range(12):
+        send(db, i, sender="wa")
+    first = daemon.turn(room=8)
+    assert senders_of(first) == ["wa"] * 4
+    for i in range(20, 32):
+        send(db, i, sender="other")
+    assert senders_of(daemon.turn(room=4)) == ["other"] * 4
+    assert daemon.turn(*map(accepted, first.claims), room=0).claims == []
+    assert senders_of(daemon.turn(room=4)) == ["wa"] * 4
+
+
+def test_a_lone_sender_takes_all_places(db, daemon):
+    add_senders(db, "away", enabled=False)
+    for i in range(12):
+        send(db, i)
+    assert senders_of(daemon.turn(room=8)) == ["wa"] * 8
+
+
+def test_another_nodes_flights_take_no_places_of_this_one(db, daemon):
+    add_senders(db, "other")
+    for i in range(12):
+        send(db, i, sender="wa")
+    other = Daemon(db, node="node-2")
+    assert len(other.turn(room=8).claims) == 4
+    assert len(daemon.turn(room=8).claims) == 4
+    other.close()
+
+
+def test_a_gateway_that_hangs_leaves_room_for_the_others(db, hanging, start_daemon):  # noqa: F811
+    with receiving() as sink:
+        for name, url in ("stuck", hanging), ("fine", sink.url):
+            add_senders(db, name, gateway="cloud", base_url=url, account=ACCOUNT, credential="bench")
+        db.sql("UPDATE herald.settings SET value = '5 s' WHERE name = 'request_time_limit'")
+        start_daemon(credentials={"bench": "token"}, max_in_flight=8)
+        stuck = [send(db, i, sender="stuck") for i in range(30)]
+        wait_until(lambda: db.value("SELECT count(*) FROM whatsapp_notifications WHERE send_status = 'sending' AND sender = 'stuck'") == 4,
+                   "the hanging gateway's room is taken")
+        fine = [send(db, 100 + i, f"{i} text", sender="fine") for i in range(200)]
+        wait_until(lambda: db.value("SELECT count(*) FROM whatsapp_notifications WHERE send_status = 'sent' AND id = ANY (%s)", fine) == 200,
+                   "the other's messages", 4)
+        assert db.value("SELECT count(*) FROM whatsapp_notifications WHERE id = ANY (%s) AND send_status = 'sent'", stuck) == 0
+
+
+def test_messages_left_in_doubt_one_after_the_other_hold_the_sender(db, daemon):
+    db.sql("UPDATE herald.settings SET value = '3' WHERE name = 'failures_in_a_row'")
+    for i in range(6):
+        send(db, i)
+    claims = daemon.turn(room=4).claims
+    daemon.turn(in_doubt(claims[0]), in_doubt(claims[1]), room=0)
+    assert db.value("SELECT count(*) FROM herald.holds") == 0
+    told = daemon.turn(in_doubt(claims[2], "timed out"), room=10)
+    assert [(what, sender) for what, sender, _ in told.events] == [("held", "wa")] and told.claims == []
+    assert "3 failures in a row, the last: timed out" in told.events[0][2]
+
+
+def test_who_has_opted_out_is_sent_nothing(db, daemon):
+    waiting, other = send(db, 1), send(db, 2)
+    target = row(db, waiting)["target"]
+    db.sql("SELECT herald.opt_out(%s, 'typed STOP'), herald.opt_out(%s, 'typed STOP')", target, target)
+    assert daemon.turn().ids == [other]
+    assert row(db, waiting)["send_status"] == "suppressed" and row(db, waiting)["error"] == "opted out: typed STOP"
+    later = send(db, 1)
+    assert daemon.turn().ids == [] and row(db, later)["send_status"] == "suppressed"
+    assert "suppressed: opted out: typed STOP" in str(db.sql("SELECT * FROM herald.explain(%s)", later))
+    db.sql("SELECT herald.resume('recipient', %s)", target)
+    again = send(db, 1)
+    assert daemon.turn().ids == [], "resuming lifts a pause, not a person's wish"
+    db.sql("SELECT herald.opt_in(%s), herald.retry(%s)", target, again)
+    assert daemon.turn().ids == [again]
