@@ -14,7 +14,7 @@ SELECT x.item, x.value, x.attention FROM (
     SELECT 20, 'messages ' || c.send_status, c.n::text || coalesce(', the oldest due since ' || herald.local_time(c.oldest_due), ''),
            CASE WHEN c.send_status = 'in_doubt' AND c.undecided > 0
                 THEN format('%s wait for a person: pgherald list --status in_doubt, then retry or cancel', c.undecided)
-                WHEN c.send_status = 'pending' AND c.oldest_due < clock_timestamp() - interval '5 min' AND NOT EXISTS (SELECT FROM herald.holds)
+                WHEN c.send_status = 'pending' AND c.oldest_due < clock_timestamp() - interval '5 min' AND NOT EXISTS (SELECT FROM herald.holds h WHERE h.cause <> 'opt-out')
                 THEN 'due for over five minutes: pgherald show on one of them tells why' END
       FROM (SELECT n.send_status, count(*) AS n, count(*) FILTER (WHERE n.send_status = 'in_doubt' AND n.next_at IS NULL) AS undecided,
                    min(n.next_at) FILTER (WHERE n.send_status = 'pending' AND n.next_at <= clock_timestamp()) AS oldest_due
@@ -38,7 +38,9 @@ SELECT x.item, x.value, x.attention FROM (
                    ELSE '; until ' || herald.local_time(h.until) END,
            CASE WHEN h.cause IN ('new', 'flood') THEN 'look with pgherald sweep ' || h.name || ' --dry-run, then pgherald resume rule ' || h.name
                 WHEN h.cause = 'blocked' THEN 'mend the sender; it is probed by itself' END
-      FROM herald.holds h
+      FROM herald.holds h WHERE h.cause <> 'opt-out'
+    UNION ALL
+    SELECT 45, 'opted out', count(*)::text, NULL FROM herald.holds h WHERE h.cause = 'opt-out' HAVING count(*) > 0
     UNION ALL
     SELECT 50, 'sender ' || s.name, s.gateway || ', channel ' || s.channel || CASE WHEN s.enabled THEN '' ELSE ', not enabled' END, NULL
       FROM herald.senders s
