@@ -54,10 +54,13 @@ CREATE TABLE herald.recipients (
     sender text REFERENCES herald.senders ON UPDATE CASCADE,
     locale text,
     timezone text,
-    quiet_hours text,
+    quiet_hours text CONSTRAINT quiet_hours_are_like_22_00_to_07_00
+        CHECK (quiet_hours ~ '^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$'),
     PRIMARY KEY (name, channel)
 );
+CREATE INDEX recipients_quiet ON herald.recipients (name, channel) WHERE quiet_hours IS NOT NULL;
 COMMENT ON TABLE herald.recipients IS 'Names for people and groups, with an address on one or more channels';
+COMMENT ON COLUMN herald.recipients.quiet_hours IS '22:00-07:00, in their time zone: what is due then waits, unless its rule is urgent';
 COMMENT ON COLUMN herald.recipients.sender IS 'the only sender that reaches this address: a group belongs to one account';
 
 CREATE TABLE herald.templates (
@@ -97,6 +100,7 @@ CREATE TABLE herald.rules (
     flood_limit int NOT NULL DEFAULT 1000 CHECK (flood_limit > 0),
     max_age interval NOT NULL DEFAULT '1 day' CHECK (max_age > '0'),
     time_limit interval NOT NULL DEFAULT '1 min' CHECK (time_limit > '0'),
+    urgent boolean NOT NULL DEFAULT false,
     -- what the last sweep found
     next_sweep_at timestamptz,
     swept_at timestamptz,

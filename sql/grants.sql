@@ -34,6 +34,9 @@ GRANT INSERT ON herald.events TO herald_capture;
 GRANT SELECT (asleep_until, attended_until) ON herald.listeners TO herald_capture;
 GRANT EXECUTE ON FUNCTION herald.ring_bell(boolean), herald.capture_as_sweep(text, boolean) TO herald_capture;
 
+-- For the not_before of users' views.
+GRANT EXECUTE ON FUNCTION herald.next_window(timestamptz, text, time, time) TO herald_rules, herald_reader, herald_operator;
+
 -- Readers read; operators also retry, cancel, pause, send.
 GRANT SELECT ON public.whatsapp_notifications TO herald_reader, herald_operator;
 GRANT SELECT ON ALL TABLES IN SCHEMA herald TO herald_reader, herald_operator;

@@ -6,6 +6,10 @@ AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
+        SELECT format('recipient "%s"', p.name), format('there is no time zone "%s"', p.timezone), 'SELECT name FROM pg_timezone_names lists them.'
+          FROM herald.recipients p
+         WHERE p.timezone IS NOT NULL AND NOT EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = p.timezone);
+    RETURN QUERY
         SELECT format('rule "%s"', r.name), p.problem, p.remedy
           FROM herald.rules r
          CROSS JOIN LATERAL (

@@ -19,6 +19,7 @@ DECLARE
     busy text[];
     first_lease timestamptz;
     rows_held boolean;
+    some_quiet boolean;
     is_counted boolean;
     sender_names text[];
     sender_channels text[];
@@ -29,8 +30,9 @@ DECLARE
     senders text[];
 BEGIN
     SELECT f.senders, f.own, f.targets, f.first_lease, moment + s.value::interval + interval '15 s',
-           EXISTS (SELECT FROM herald.holds h WHERE h.kind IN ('template', 'recipient'))
-      INTO flying, own, busy, first_lease, lease_end, rows_held
+           EXISTS (SELECT FROM herald.holds h WHERE h.kind IN ('template', 'recipient')),
+           EXISTS (SELECT FROM herald.recipients p WHERE p.quiet_hours IS NOT NULL)
+      INTO flying, own, busy, first_lease, lease_end, rows_held, some_quiet
       FROM herald.settings s,
            (SELECT array_agg(n.sender) AS senders, coalesce(array_agg(n.sender) FILTER (WHERE n.owner = incarnation), '{}') AS own, array_agg(n.target) AS targets, min(n.next_at) AS first_lease
               FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL) f
@@ -60,9 +62,14 @@ BEGIN
                                       WHERE (h.kind = 'template' AND h.name = m.template
                                              OR h.kind = 'recipient' AND h.name IN (m.target, m.recipient))
                                         AND (h.until IS NULL OR h.until > moment)) THEN 'defer'
+                                WHEN some_quiet AND EXISTS (
+                                     SELECT FROM herald.recipients p
+                                      WHERE p.name = m.recipient AND p.channel = m.channel AND p.quiet_hours IS NOT NULL
+                                        AND herald.quiet_until(p, moment) IS NOT NULL)
+                                     AND NOT EXISTS (SELECT FROM herald.rules r WHERE r.name = m.lane_rule AND r.urgent) THEN 'quiet'
                                 WHEN m.target IN (SELECT unnest(busy)) THEN 'behind'
                                 ELSE 'take' END AS verdict
-                      FROM (SELECT c.*, l.channel, l.sender AS lane_sender, l.priority
+                      FROM (SELECT c.*, l.channel, l.sender AS lane_sender, l.rule AS lane_rule, l.priority
                               FROM herald.lanes l
                              CROSS JOIN LATERAL (
                                    SELECT sum(f.free) AS free FROM unnest(sender_names, sender_channels, sender_free) AS f (name, channel, free)

@@ -32,6 +32,11 @@ BEGIN
         RETURN NEXT format('%s is held (%s, by %s): %s%s', h.kind || CASE h.name WHEN '' THEN '' ELSE ' "' || h.name || '"' END,
                            h.cause, h.who, h.reason, coalesce('; until ' || herald.local_time(h.until), ''));
     END LOOP;
+    RETURN QUERY
+        SELECT 'its recipient has quiet hours until ' || herald.local_time(q.until)
+          FROM herald.recipients p CROSS JOIN LATERAL (SELECT herald.quiet_until(p, moment) AS until) q
+         WHERE p.name = n.recipient AND p.channel = n.channel AND p.quiet_hours IS NOT NULL AND q.until IS NOT NULL
+           AND NOT EXISTS (SELECT FROM herald.rules r WHERE r.name = n.rule AND r.urgent);
     IF NOT EXISTS (SELECT FROM herald.senders s WHERE s.enabled AND s.channel = n.channel AND (lane.sender IS NULL OR s.name = lane.sender)) THEN
         RETURN NEXT CASE WHEN lane.sender IS NULL THEN format('no sender of channel "%s" is enabled', n.channel)
                          ELSE format('its sender "%s" does not exist or is not enabled', lane.sender) END;

@@ -2,12 +2,13 @@
 
 import socket
 
+import psycopg2
 import pytest
 
 from conftest import wait_until
 from daemon import start_daemon  # noqa: F401 (fixture)
 from load import receiving
-from player import Daemon, accepted, add_senders, in_doubt, row, send
+from player import Daemon, accepted, add_rule, add_senders, in_doubt, row, send
 
 ACCOUNT = '{"phone_number_id": "100000000000001", "api_version": "v23.0"}'
 
@@ -103,3 +104,64 @@ def test_who_has_opted_out_is_sent_nothing(db, daemon):
     assert daemon.turn().ids == [], "resuming lifts a pause, not a person's wish"
     db.sql("SELECT herald.opt_in(%s), herald.retry(%s)", target, again)
     assert daemon.turn().ids == [again]
+
+
+# --- quiet hours ---
+
+
+@pytest.mark.parametrize("at, zone, opens, closes, wanted", [
+    ("2026-01-05 12:00+00", "UTC", "09:00", "18:00", "2026-01-05 12:00+00"),
+    ("2026-01-05 08:59:59+00", "UTC", "09:00", "18:00", "2026-01-05 09:00+00"),
+    ("2026-01-05 18:00+00", "UTC", "09:00", "18:00", "2026-01-06 09:00+00"),
+    ("2026-01-05 23:30+00", "UTC", "22:00", "06:00", "2026-01-05 23:30+00"),
+    ("2026-01-05 07:00+00", "UTC", "22:00", "06:00", "2026-01-05 22:00+00"),
+    ("2026-01-05 03:00+00", "Asia/Karachi", "09:00", "18:00", "2026-01-05 04:00+00"),
+    ("2026-03-28 22:00+00", "Europe/Berlin", "08:00", "18:00", "2026-03-29 06:00+00"),  # the clocks go forward in that night
+    ("2026-03-28 22:00+00", "Europe/Berlin", "02:30", "18:00", "2026-03-29 01:30+00"),  # 02:30 does not exist: 03:30
+    ("2026-10-24 22:00+00", "Europe/Berlin", "08:00", "18:00", "2026-10-25 07:00+00"),  # and back
+    ("2026-01-05 12:00+00", "UTC", "09:00", "09:00", "2026-01-05 12:00+00"),
+])
+def test_the_next_window(db, at, zone, opens, closes, wanted):
+    assert db.value("SELECT herald.next_window(%s, %s, %s, %s) = %s::timestamptz", at, zone, opens, closes, wanted), \
+        db.value("SELECT herald.next_window(%s, %s, %s, %s)::text", at, zone, opens, closes)
+
+
+def quiet_now(db, name, zone="UTC"):
+    """A recipient whose quiet hours began an hour ago and last another."""
+    db.sql("""INSERT INTO herald.recipients (name, address, timezone, quiet_hours)
+              SELECT %s, '+8801700000077', %s, to_char(l.now - interval '1 h', 'HH24:MI') || '-' || to_char(l.now + interval '1 h', 'HH24:MI')
+                FROM (SELECT clock_timestamp() AT TIME ZONE 'UTC' AS now) l""", name, zone)
+
+
+def test_quiet_hours_are_waited_for(db, daemon):
+    quiet_now(db, "sleeper")
+    db.sql("INSERT INTO herald.recipients (name, address) VALUES ('other', '+8801700000078')")
+    waiting, other = send(db, "sleeper"), send(db, "other")
+    assert daemon.turn().ids == [other]
+    assert db.value("SELECT next_at - clock_timestamp() BETWEEN '58 min' AND '61 min' FROM whatsapp_notifications WHERE id = %s", waiting)
+    assert "its recipient has quiet hours until" in str(db.sql("SELECT * FROM herald.explain(%s)", waiting))
+    db.sql("UPDATE herald.recipients SET quiet_hours = NULL; UPDATE whatsapp_notifications SET next_at = clock_timestamp() WHERE id = %s", waiting)
+    assert daemon.turn().ids == [waiting]
+
+
+def test_an_urgent_rule_does_not_wait(db, daemon):
+    quiet_now(db, "sleeper")
+    for name, urgent in ("calm", False), ("alarm", True):
+        add_rule(db, name, "SELECT '1'::text AS dedup_key, 'sleeper'::text AS recipient, '{}'::jsonb AS data, 'b'::text AS body", urgent=urgent)
+    daemon.work()
+    assert [row(db, ident)["rule"] for ident in daemon.turn().ids] == ["alarm"]
+
+
+def test_a_time_zone_that_is_none_stops_nothing(db, daemon):
+    quiet_now(db, "sleeper", "Middle/Earth")
+    db.sql("UPDATE herald.settings SET value = 'UTC' WHERE name = 'timezone'")
+    send(db, "sleeper")
+    other = send(db, 1)
+    assert daemon.turn().ids == [other]
+    assert ('recipient "sleeper"', 'there is no time zone "Middle/Earth"') in [row[:2] for row in db.sql("SELECT * FROM herald.check()")]
+
+
+@pytest.mark.parametrize("text", ["22-7", "25:00-07:00", "22:00", "", "22:00-07:00-09:00"])
+def test_quiet_hours_that_cannot_be_understood_are_refused(db, text):
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        db.sql("INSERT INTO herald.recipients (name, address, quiet_hours) VALUES ('x', '+8801700000077', %s)", text)
