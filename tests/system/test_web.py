@@ -321,7 +321,7 @@ def test_answers_and_receipts_may_meet(world):
     """Both at once, and in other orders: neither loses the other, nor is there a deadlock."""
     for ident in range(300):
         world.db.sql("SELECT herald.send(%s, 'hello', sender => 'wa')", f"+88016{ident:08d}")
-    claims = world.player.turn(room=300).claims
+    claims = world.player.turn(room=600).claims
     assert len(claims) == 300
     updates = [status(f"wamid.M{c.id}", "read", echo(c)) for c in claims]
     random.Random(1).shuffle(updates)
