@@ -34,11 +34,13 @@ BEGIN
            EXISTS (SELECT FROM herald.recipients p WHERE p.quiet_hours IS NOT NULL)
       INTO flying, own, busy, first_lease, lease_end, rows_held, some_quiet
       FROM herald.settings s,
-           (SELECT array_agg(n.sender) AS senders, coalesce(array_agg(n.sender) FILTER (WHERE n.owner = incarnation), '{}') AS own, array_agg(n.target) AS targets, min(n.next_at) AS first_lease
+           (SELECT array_agg(n.sender) AS senders, array_agg(n.target) AS targets, min(n.next_at) AS first_lease,
+                   coalesce(array_agg(n.sender) FILTER (WHERE n.owner = incarnation), '{}') AS own
               FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL) f
      WHERE s.name = 'request_time_limit';
     IF first_lease <= moment AND herald.rescue(moment) > 0 THEN
-        SELECT array_agg(n.sender), array_agg(n.target) INTO flying, busy
+        SELECT array_agg(n.sender), array_agg(n.target), coalesce(array_agg(n.sender) FILTER (WHERE n.owner = incarnation), '{}')
+          INTO flying, busy, own
           FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL;
     END IF;
     SELECT array_agg(s.name ORDER BY s.priority DESC, s.name), array_agg(s.channel ORDER BY s.priority DESC, s.name),

@@ -13,13 +13,23 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     watched herald.watches;
-    bell text;
+    look text;
     insert_source text;
     update_source text;
     changed_condition text;
 BEGIN
     SELECT * INTO STRICT watched FROM herald.watches w WHERE w.id = watch_id;
-    bell := format('herald.ring_bell(%L::boolean)', coalesce(watched.may_ring, false));
+    look := format($l$
+            PERFORM FROM herald.listeners l WHERE l.asleep_until > clock_timestamp() OR l.attended_until < clock_timestamp();
+            IF FOUND OR current_setting('transaction_isolation') <> 'read committed' THEN
+                IF NOT EXISTS (SELECT FROM herald.listeners l WHERE l.attended_until > clock_timestamp()) THEN
+                    PERFORM herald.capture_as_sweep(%L, false);
+                END IF;
+                IF current_setting('transaction_isolation') <> 'read committed'
+                   OR EXISTS (SELECT FROM herald.listeners l WHERE l.asleep_until > clock_timestamp()) THEN
+                    PERFORM herald.ring_bell(%L::boolean);
+                END IF;
+            END IF;$l$, watched.rule, coalesce(watched.may_ring, false));
     insert_source := format('SELECT n.%I::text AS key FROM new_rows n', watched.key);
     IF watched.columns IS NULL THEN
         update_source := insert_source;
@@ -33,9 +43,9 @@ BEGIN
           INTO update_source, changed_condition
           FROM unnest(watched.columns) c;
     END IF;
-    PERFORM herald.generate_capture_function(format('capture_%s_insert', watch_id), watched.rule, insert_source, bell);
-    PERFORM herald.generate_capture_function(format('capture_%s_update', watch_id), watched.rule, update_source, bell);
+    PERFORM herald.generate_capture_function(format('capture_%s_insert', watch_id), watched.rule, insert_source, look);
+    PERFORM herald.generate_capture_function(format('capture_%s_update', watch_id), watched.rule, update_source, look);
     PERFORM herald.generate_capture_row_function(format('capture_%s_row', watch_id), watched.rule,
-                                                 watched.key, changed_condition, bell);
+                                                 watched.key, changed_condition, look);
 END
 $$;

@@ -1,6 +1,6 @@
--- herald.generate_capture_function(name, rule, changed, bell): one statement-level capture function; changed is a query over
--- new_rows and old_rows that yields a column key. See herald.generate_capture().
-CREATE OR REPLACE FUNCTION herald.generate_capture_function(function_name text, rule text, changed text, bell text) RETURNS void
+-- herald.generate_capture_function(name, rule, changed, look): one statement-level capture function; changed is a query over
+-- new_rows and old_rows that yields a column key; look: what it does once the events are written. See herald.generate_capture().
+CREATE OR REPLACE FUNCTION herald.generate_capture_function(function_name text, rule text, changed text, look text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -19,19 +19,10 @@ BEGIN
             ELSIF captured > 10000 THEN
                 PERFORM herald.capture_as_sweep(%2$L, true);
             END IF;
-            PERFORM FROM herald.listeners l WHERE l.asleep_until > clock_timestamp() OR l.attended_until < clock_timestamp();
-            IF FOUND OR current_setting('transaction_isolation') <> 'read committed' THEN
-                IF NOT EXISTS (SELECT FROM herald.listeners l WHERE l.attended_until > clock_timestamp()) THEN
-                    PERFORM herald.capture_as_sweep(%2$L, false);
-                END IF;
-                IF current_setting('transaction_isolation') <> 'read committed'
-                   OR EXISTS (SELECT FROM herald.listeners l WHERE l.asleep_until > clock_timestamp()) THEN
-                    PERFORM %4$s;
-                END IF;
-            END IF;
+            %4$s
             RETURN NULL;
         END
-        $capture$ $f$, function_name, rule, changed, bell);
+        $capture$ $f$, function_name, rule, changed, look);
     PERFORM herald.give_function(format('herald.%I()', function_name), 'herald_capture');
 END
 $$;

@@ -1,15 +1,17 @@
--- herald.next_due_usec(): microseconds until something is next due by the clock alone: a message whose senders are open, the
--- end of a lease, of a hold, of a sender's gap or of a full limit, a sweep, a rule's retry. 0: now; NULL: nothing.
-CREATE OR REPLACE FUNCTION herald.next_due_usec() RETURNS bigint
+-- herald.next_due_usec(incarnation, room): for this daemon, which has so much room: microseconds until something is next due by the
+-- clock alone: a message whose senders are open, the end of a lease, of a hold, of a sender's gap or of a full limit, a sweep, a
+-- rule's retry. 0: now; NULL: nothing.
+CREATE OR REPLACE FUNCTION herald.next_due_usec(incarnation bigint, room int) RETURNS bigint
 LANGUAGE plpgsql
 AS $$
 DECLARE
     moment timestamptz := clock_timestamp();
     flying text[] := ARRAY(SELECT n.sender FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL);
+    own text[] := ARRAY(SELECT n.sender FROM public.whatsapp_notifications n WHERE n.owner = incarnation AND n.owner IS NOT NULL);
     due timestamptz;
 BEGIN
     WITH sender AS MATERIALIZED (
-        SELECT * FROM herald.sender_room(moment, 1, flying, '{}')
+        SELECT * FROM herald.sender_room(moment, greatest(room, 1), flying, own)
     )
     SELECT min(x.at) INTO due FROM (
         SELECT n.next_at AS at

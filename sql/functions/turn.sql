@@ -66,7 +66,7 @@ BEGIN
           FROM herald.tasks t
         UNION ALL
         -- What is claimed should leave before anything else is thought about.
-        SELECT 'look', CASE WHEN met_rows = 0 THEN herald.next_due_usec() ELSE 1000 END, NULL, xmin_before,
+        SELECT 'look', CASE WHEN met_rows = 0 THEN herald.next_due_usec(incarnation, room) ELSE 1000 END, NULL, xmin_before,
                CASE WHEN current_setting('max_prepared_transactions') <> '0' OR pg_notification_queue_usage() > 0.25 THEN 'poll' END,
                (SELECT max(m.version)::text FROM herald.migrations m),
                (SELECT (extract(epoch FROM s.value::interval) * 1000)::bigint::text FROM herald.settings s WHERE s.name = 'request_time_limit'),

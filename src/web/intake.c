@@ -91,7 +91,6 @@ static void on_connected(_unused_ struct pg *pg, void *userdata) {
     backoff_reset(&in->backoff);
     in->is_lost_told = false;
     in->handler.on_connected(in->userdata);
-    start_next(in); /* what came while the session was being prepared */
 }
 
 static void reconnect_later(struct intake *in) {

@@ -165,3 +165,13 @@ def test_a_time_zone_that_is_none_stops_nothing(db, daemon):
 def test_quiet_hours_that_cannot_be_understood_are_refused(db, text):
     with pytest.raises(psycopg2.errors.CheckViolation):
         db.sql("INSERT INTO herald.recipients (name, address, quiet_hours) VALUES ('x', '+8801700000077', %s)", text)
+
+
+def test_a_sender_at_its_half_is_nothing_to_look_for_until_something_lands(db, daemon):
+    add_senders(db, "other")
+    for i in range(12):
+        send(db, i, sender="wa")
+    claims = daemon.turn(room=8).claims
+    assert daemon.turn(room=4).due_sec > 10  # the end of a lease, not "now"
+    daemon.turn(accepted(claims[0]), room=0)
+    assert len(daemon.turn(room=5).claims) == 1
