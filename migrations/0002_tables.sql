@@ -35,16 +35,17 @@ CREATE TABLE herald.senders (
     base_url text NOT NULL DEFAULT '',
     account jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(account) = 'object'),
     credential text,
-    limits text[] NOT NULL DEFAULT '{}',
-    gap interval NOT NULL DEFAULT '0' CHECK (gap >= '0'),
+    limits text[] NOT NULL,
+    gap interval NOT NULL CHECK (gap >= '0'),
     max_in_flight int CHECK (max_in_flight > 0),
     priority int NOT NULL DEFAULT 0,
     enabled boolean NOT NULL DEFAULT true
 );
 COMMENT ON TABLE herald.senders IS 'Accounts on gateways. Those of a channel share its load and stand in for one another';
 COMMENT ON COLUMN herald.senders.credential IS 'the NAME of a secret (see pgherald.conf(5)); never the secret';
-COMMENT ON COLUMN herald.senders.limits IS 'rolling windows: {80/1 s,1000/1 day}';
-COMMENT ON COLUMN herald.senders.max_in_flight IS 'most requests at a time, all nodes together; NULL: no limit of its own';
+COMMENT ON COLUMN herald.senders.limits IS 'rolling windows: {80/1 s,1000/1 day}; not given: what herald.gateways says; ''{}'': none';
+COMMENT ON COLUMN herald.senders.gap IS 'least time between two messages, stretched by up to a half at random; not given: as limits';
+COMMENT ON COLUMN herald.senders.max_in_flight IS 'most requests at a time, all nodes together; not given: as limits; NULL: no limit of its own';
 
 CREATE TABLE herald.recipients (
     name text NOT NULL CHECK (name <> ''),

@@ -19,7 +19,7 @@ DECLARE
     n public.whatsapp_notifications;
     rule herald.rules;
     again timestamptz := moment + make_interval(secs => greatest(wait_sec, 0));
-    failures int;
+    failures int := 1;
 BEGIN
     SELECT w.* INTO n FROM public.whatsapp_notifications w WHERE w.id = the_id FOR NO KEY UPDATE;
     IF NOT FOUND THEN
@@ -53,7 +53,16 @@ BEGIN
     ELSE
         n.send_status := 'pending';
         n.attempts := n.attempts - 1;
-        n.next_at := CASE scope WHEN 'sender' THEN n.created_at ELSE greatest(again, moment + herald.backoff(1)) END;
+        IF scope = 'recipient' THEN
+            -- 4, 16, 64 s is what WhatsApp asks for where a pair of numbers exchanges too much.
+            SELECT h.failures + 1 INTO failures FROM herald.holds h
+             WHERE h.kind = scope AND h.name = n.target AND h.cause = 'pair limit' AND h.until > moment - interval '5 min';
+            failures := coalesce(failures, 1);
+            again := greatest(again, moment + make_interval(secs => 4 ^ least(failures, 3)));
+        ELSIF scope = 'template' THEN
+            again := greatest(again, moment + herald.backoff(1));
+        END IF;
+        n.next_at := CASE scope WHEN 'sender' THEN n.created_at ELSE again END;
     END IF;
     UPDATE public.whatsapp_notifications w
        SET send_status = n.send_status, attempts = n.attempts, next_at = n.next_at, owner = NULL,
@@ -75,10 +84,10 @@ BEGIN
     ELSIF outcome = 'wait' AND scope = 'sender' THEN
         RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, nullif(wait_sec, -1), why) h;
     ELSIF outcome = 'wait' THEN
-        INSERT INTO herald.holds (kind, name, cause, until, reason, who)
+        INSERT INTO herald.holds (kind, name, cause, until, reason, who, failures)
         VALUES (scope, CASE scope WHEN 'template' THEN n.template ELSE n.target END,
-                CASE scope WHEN 'template' THEN 'template' ELSE 'pair limit' END, n.next_at, why, 'pgherald')
-        ON CONFLICT (kind, name, cause) DO UPDATE SET until = EXCLUDED.until, reason = EXCLUDED.reason;
+                CASE scope WHEN 'template' THEN 'template' ELSE 'pair limit' END, n.next_at, why, 'pgherald', failures)
+        ON CONFLICT (kind, name, cause) DO UPDATE SET until = EXCLUDED.until, reason = EXCLUDED.reason, failures = EXCLUDED.failures;
     ELSIF outcome = 'rejected' THEN
         -- A gateway that refuses a message works.
         RETURN QUERY DELETE FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender
