@@ -19,7 +19,9 @@ INSERT INTO herald.settings (name, value, meaning) VALUES
     ('probe_base', '5 s', 'first pause of a sender that fails; doubles'),
     ('probe_cap', '5 min', 'longest pause of a sender before it is probed again'),
     ('failures_in_a_row', '5', 'so many messages of one sender that failed or were left in doubt, with no acceptance between, hold the sender'),
-    ('resend_limit', '10', 'a message that was in doubt so many times waits for a person');
+    ('resend_limit', '10', 'a message that was in doubt so many times waits for a person'),
+    ('forget_after', '', 'so long after it was made, what a final message said, and to whom, is blanked; empty: never; a rule may say otherwise'),
+    ('delete_after', '', 'so long after it was made, a final message''s row is deleted; empty: never; a rule may say otherwise');
 
 CREATE TABLE herald.channels (
     name text PRIMARY KEY,
@@ -102,6 +104,8 @@ CREATE TABLE herald.rules (
     max_age interval NOT NULL DEFAULT '1 day' CHECK (max_age > '0'),
     time_limit interval NOT NULL DEFAULT '1 min' CHECK (time_limit > '0'),
     urgent boolean NOT NULL DEFAULT false,
+    forget_after interval CHECK (forget_after > '0'),
+    delete_after interval CHECK (delete_after > '0'),
     -- what the last sweep found
     next_sweep_at timestamptz,
     swept_at timestamptz,
@@ -120,6 +124,10 @@ CREATE TABLE herald.rules (
     bad_key_example text
 );
 COMMENT ON TABLE herald.rules IS 'A rule is a view; every row of it is a notification that ought to exist. Made by herald.add_rule()';
+CREATE INDEX rules_recheck ON herald.rules (name) WHERE recheck;
+COMMENT ON COLUMN herald.rules.forget_after IS 'so long after it was made, what a final message said, and to whom, is blanked; NULL: as herald.settings has it';
+COMMENT ON COLUMN herald.rules.delete_after IS 'so long after it was made, a final message''s row goes, and its dedup_key with it; NULL: as herald.settings has it';
+COMMENT ON COLUMN herald.rules.recheck IS 'what had to wait is sent only if the source still holds it';
 COMMENT ON COLUMN herald.rules.bad_keys IS 'rows that can never be planned: dedup_key null, empty or over 512 bytes';
 
 CREATE TABLE herald.watches (
@@ -154,6 +162,13 @@ CREATE TABLE herald.set_aside (
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE herald.set_aside IS 'Keys whose row the rule''s source could not be evaluated for; delete the row, or herald.ring(rule, key) to try again';
+
+CREATE TABLE herald.rechecks (
+    rule text COLLATE "C" NOT NULL,
+    asked_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX rechecks_rule ON herald.rechecks (rule);
+COMMENT ON TABLE herald.rechecks IS 'Rules whose due messages wait until the source has confirmed them; nearly always empty';
 
 -- History and queue in one -------------------------------------------------------------------------------------------
 
@@ -206,7 +221,8 @@ CREATE TABLE herald.whatsapp_notifications (
     doubled_at timestamptz,
     expires_at timestamptz,
     locale text,
-    gateway_template jsonb
+    gateway_template jsonb,
+    confirmed_at timestamptz
 ) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_scale_factor = 0.1);
 
@@ -229,6 +245,7 @@ COMMENT ON COLUMN herald.whatsapp_notifications.owner IS 'internal: the incarnat
 COMMENT ON COLUMN herald.whatsapp_notifications.attempt_id IS 'internal: the last attempt; the fence of every later change';
 COMMENT ON COLUMN herald.whatsapp_notifications.behind IS 'internal: waits for a message to the same target that is in flight';
 COMMENT ON COLUMN herald.whatsapp_notifications.resends IS 'how often it was sent again after having been in doubt';
+COMMENT ON COLUMN herald.whatsapp_notifications.confirmed_at IS 'internal: when its rule''s source was last seen to hold it still';
 COMMENT ON COLUMN herald.whatsapp_notifications.doubled_at IS 'when it was learned that the recipient got it twice';
 
 CREATE TABLE herald.attempts (
@@ -318,6 +335,14 @@ CREATE TABLE herald.counts (
     PRIMARY KEY (kind, name, span_sec, bucket)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE herald.counts IS 'What was counted in each span of time: messages claimed of a sender (limits), made by a rule (flood)';
+
+CREATE TABLE herald.retention (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    passed_id bigint NOT NULL DEFAULT 0,
+    began_at timestamptz NOT NULL DEFAULT '-infinity'
+);
+INSERT INTO herald.retention DEFAULT VALUES;
+COMMENT ON TABLE herald.retention IS 'How far the walk through the history has come that blanks and deletes what is old enough';
 
 CREATE SEQUENCE herald.attempt_seq;
 CREATE TABLE herald.incarnations (

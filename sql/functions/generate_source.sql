@@ -1,5 +1,6 @@
--- herald.generate_source(rule): (re)makes two functions that read the rule's source as herald_rules, so that their plans are kept:
--- herald.source_ID() yields all its rows as herald.due, herald.source_ID(keys) an array of those of the given keys.
+-- herald.generate_source(rule): (re)makes three functions that read the rule's source as herald_rules, so that their plans are kept:
+-- herald.source_ID() yields all its rows as herald.due, herald.source_ID(keys) an array of those of the given keys, and
+-- herald.still_ID(dedup_keys) those of the given dedup_keys that it holds.
 --
 -- A function that a view calls runs as herald_rules, which owns this one and so could make it SECURITY INVOKER, to be run as
 -- herald_owner the next time. So it looks whom it runs as before it touches the source.
@@ -15,11 +16,13 @@ DECLARE
     columns text;
     key_type text;
     function_name text;
+    still_name text;
     guarded text;
 BEGIN
     SELECT * INTO STRICT rule FROM herald.rules r WHERE r.name = rule_name;
     source := rule.source::regclass;
     function_name := format('herald.%I', 'source_' || rule.id);
+    still_name := format('herald.%I', 'still_' || rule.id);
 
     SELECT string_agg(CASE WHEN s.attname IS NULL THEN format('NULL::%s', d.type)
                            ELSE format('s.%I::%s', d.attname, d.type) END, ', ' ORDER BY d.attnum)
@@ -49,6 +52,9 @@ BEGIN
         || format(guarded, 'off', CASE WHEN key_type IS NULL
                   THEN format($e$RAISE EXCEPTION 'source %%', %L USING HINT = 'It has no column "key"; keys can''t be looked up in it.'$e$, rule.source)
                   ELSE format('RETURN ARRAY(SELECT ROW(%s)::herald.due FROM %s s WHERE s.key = ANY ($1::%s[]))', columns, rule.source, key_type) END);
+    EXECUTE format('CREATE OR REPLACE FUNCTION %s(text[]) RETURNS text[]', still_name)
+        || format(guarded, 'on', format('RETURN ARRAY(SELECT s.dedup_key::text FROM %s s WHERE s.dedup_key = ANY ($1))', rule.source));
+    PERFORM herald.give_function(still_name || '(text[])', 'herald_rules');
     PERFORM herald.give_function(function_name || '()', 'herald_rules');
     PERFORM herald.give_function(function_name || '(text[])', 'herald_rules');
 END
