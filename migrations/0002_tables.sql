@@ -27,7 +27,8 @@ CREATE TABLE herald.channels (
     name text PRIMARY KEY,
     fallback text REFERENCES herald.channels
 );
-COMMENT ON TABLE herald.channels IS 'Ways to reach people; a message that failed for good may go to the fallback';
+COMMENT ON TABLE herald.channels IS 'Ways to reach people';
+COMMENT ON COLUMN herald.channels.fallback IS 'where a message goes that failed for good, if its recipient has an address there';
 INSERT INTO herald.channels (name) VALUES ('whatsapp'), ('sms'), ('email');
 
 CREATE TABLE herald.senders (

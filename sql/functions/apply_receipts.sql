@@ -53,5 +53,10 @@ BEGIN
              WHERE u.found_id > 0 GROUP BY 1, 2) r
      WHERE n.id = r.found_id AND n.message_id = r.message_id
        AND (n.send_status = 'sent' AND (r.furthest >= 2 OR r.has_failed) OR n.send_status = 'delivered' AND r.furthest = 3);
+
+    IF 'failed' = ANY (statuses) THEN
+        PERFORM herald.fall_back(ARRAY(SELECT DISTINCT u.found_id FROM unnest(found_ids, statuses) u (found_id, status) WHERE u.status = 'failed'));
+        PERFORM herald.ring_bell();
+    END IF;
 END
 $$;

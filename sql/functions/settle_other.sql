@@ -68,6 +68,9 @@ BEGIN
        SET send_status = n.send_status, attempts = n.attempts, next_at = n.next_at, owner = NULL,
            response_code = n.response_code, response_body = n.response_body, error = n.error
      WHERE w.id = the_id;
+    IF n.send_status = 'failed' THEN
+        PERFORM herald.fall_back(ARRAY[the_id]);
+    END IF;
 
     -- A gateway that leaves one message after the other in doubt works no better than one that fails them; and a probe that ended so
     -- is no reason to put the next message in doubt at once.
