@@ -18,6 +18,8 @@ INSERT INTO herald.settings (name, value, meaning) VALUES
     ('retry_cap', '15 min', 'longest back-off of a message'),
     ('probe_base', '5 s', 'first pause of a sender that fails; doubles'),
     ('probe_cap', '5 min', 'longest pause of a sender before it is probed again'),
+    ('health_interval', '5 min', 'so often a sender whose gateway can say how it is is asked, without a message; empty: only when it is held'),
+    ('acknowledge_limit', '1 min', 'a sender of an unofficial gateway that acknowledges nothing for so long, though it used to, is held'),
     ('failures_in_a_row', '5', 'so many messages of one sender that failed or were left in doubt, with no acceptance between, hold the sender'),
     ('resend_limit', '10', 'a message that was in doubt so many times waits for a person'),
     ('forget_after', '', 'so long after it was made, what a final message said, and to whom, is blanked; empty: never; a rule may say otherwise'),
@@ -289,6 +291,7 @@ INSERT INTO herald.moves (from_status, to_status, why) VALUES
     ('in_doubt', 'expired', 'waited longer than its rule allows'),
     ('in_doubt', 'delivered', 'receipt'),
     ('in_doubt', 'read', 'receipt'),
+    ('sent', 'in_doubt', 'accepted, and its gateway acknowledges nothing any more'),
     ('sent', 'delivered', 'receipt'),
     ('sent', 'read', 'receipt'),
     ('sent', 'failed', 'receipt'),
@@ -315,17 +318,32 @@ CREATE TABLE herald.holds (
     who text NOT NULL DEFAULT session_user,
     since timestamptz NOT NULL DEFAULT clock_timestamp(),
     failures int NOT NULL DEFAULT 0,
+    proof text CHECK (proof IN ('health', 'health, then message', 'message', 'receipt')),
     PRIMARY KEY (kind, name, cause)
 );
 COMMENT ON TABLE herald.holds IS 'What must not be sent now, and why. until NULL: until a person resumes it';
 COMMENT ON COLUMN herald.holds.until IS 'of a blocked sender: when it is probed next';
+COMMENT ON COLUMN herald.holds.proof IS 'of a blocked sender: what opens it: its gateway says that it is well, a message is accepted, a message is acknowledged';
 
 CREATE TABLE herald.sender_state (
     sender text PRIMARY KEY,
     failures int NOT NULL DEFAULT 0,
-    next_at timestamptz
+    next_at timestamptz,
+    acknowledged_at timestamptz,
+    acknowledge_by timestamptz
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE herald.sender_state IS 'Failures in a row, and when the gap to the next message ends';
+COMMENT ON TABLE herald.sender_state IS 'Failures in a row, when the gap to the next message ends, and until when something must be acknowledged';
+COMMENT ON COLUMN herald.sender_state.acknowledged_at IS 'when a receipt first showed that its gateway acknowledges what it accepts';
+
+CREATE TABLE herald.health (
+    sender text PRIMARY KEY,
+    ask_at timestamptz NOT NULL,
+    asked_at timestamptz,
+    is_well boolean,
+    reason text
+) WITH (fillfactor = 50);
+COMMENT ON TABLE herald.health IS 'The senders whose gateway can say how they are: when it is asked next, and what it said last';
+COMMENT ON COLUMN herald.health.is_well IS 'NULL: not asked yet, or the answer told nothing';
 
 CREATE TABLE herald.counts (
     kind text NOT NULL,

@@ -113,10 +113,7 @@ BEGIN
               FROM unnest(ids, senders) AS t (id, sender)
              WHERE n.id = t.id AND t.sender IS NOT NULL
             RETURNING 'claim', n.id, n.attempt_id, n.sender, n.target, n.target_kind, n.body, n.gateway_template::text;
-        RETURN QUERY
-            SELECT 'sender', NULL::bigint, NULL::bigint, s.name, s.base_url, s.gateway, s.credential,
-                   s.account::text
-              FROM herald.senders s WHERE s.name = ANY (senders);
+        RETURN QUERY SELECT d.* FROM herald.describe_senders(senders) d;
         RETURN QUERY SELECT 'left', met, NULL::bigint, NULL, NULL, NULL, NULL, NULL;
     END IF;
 END

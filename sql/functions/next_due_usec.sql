@@ -30,6 +30,10 @@ BEGIN
                   AND EXISTS (SELECT FROM public.whatsapp_notifications w
                                WHERE w.lane = l.id AND w.next_at IS NOT NULL AND w.owner IS NULL AND NOT w.behind))
         UNION ALL
+        SELECT min(h.ask_at) FROM herald.health h
+        UNION ALL
+        SELECT min(s.acknowledge_by) FROM herald.sender_state s
+        UNION ALL
         SELECT min(h.until) FROM herald.holds h WHERE h.until > moment AND h.cause <> 'blocked'
         UNION ALL
         SELECT greatest(min(n.next_at), pg_postmaster_start_time() + herald.lease())

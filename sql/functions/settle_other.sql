@@ -82,10 +82,10 @@ BEGIN
            OR outcome = 'in_doubt' AND EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender) THEN
             RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, NULL,
                 CASE WHEN failures < herald.setting('failures_in_a_row')::int THEN why
-                     ELSE format('%s failures in a row, the last: %s', failures, why) END) h;
+                     ELSE format('%s failures in a row, the last: %s', failures, why) END, 'message') h;
         END IF;
     ELSIF outcome = 'wait' AND scope = 'sender' THEN
-        RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, nullif(wait_sec, -1), why) h;
+        RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, nullif(wait_sec, -1), why, 'health') h;
     ELSIF outcome = 'wait' THEN
         INSERT INTO herald.holds (kind, name, cause, until, reason, who, failures)
         VALUES (scope, CASE scope WHEN 'template' THEN n.template ELSE n.target END,
@@ -93,8 +93,7 @@ BEGIN
         ON CONFLICT (kind, name, cause) DO UPDATE SET until = EXCLUDED.until, reason = EXCLUDED.reason, failures = EXCLUDED.failures;
     ELSIF outcome = 'rejected' THEN
         -- A gateway that refuses a message works.
-        RETURN QUERY DELETE FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender
-                     RETURNING 'opened', h.name, h.reason;
+        RETURN QUERY SELECT o.* FROM herald.open_senders(ARRAY[n.sender]) o;
     END IF;
 END
 $$;

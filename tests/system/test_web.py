@@ -112,6 +112,7 @@ class World:
         for sender, (gateway, account) in SENDERS.items():
             self.db.sql("INSERT INTO herald.senders (name, gateway, account, gap, max_in_flight) VALUES (%s, %s, %s, '0', 1000)",
                         sender, gateway, json.dumps(account))
+        self.db.sql("DELETE FROM herald.health")  # a daemon that is played asks no gateway
         self.web = Web(directory, self.db, "--time-limit", "500 ms")
         self.player = Daemon(self.db)
         self.count = 0

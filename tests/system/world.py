@@ -88,6 +88,7 @@ class World:
 
     def probe_now(self, sender):
         """Lets a held sender's pause end."""
+        self.db.sql("UPDATE herald.health SET ask_at = clock_timestamp() WHERE sender = %s", sender)
         self.db.sql("UPDATE herald.holds SET until = clock_timestamp() WHERE kind = 'sender' AND name = %s", sender)
         self.db.sql("SELECT herald.ring_bell()")
 
