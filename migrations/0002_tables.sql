@@ -21,6 +21,7 @@ INSERT INTO herald.settings (name, value, meaning) VALUES
     ('health_interval', '5 min', 'so often a sender whose gateway can say how it is is asked, without a message; empty: only when it is held'),
     ('acknowledge_limit', '1 min', 'a sender of an unofficial gateway that acknowledges nothing for so long, though it used to, is held'),
     ('failures_in_a_row', '5', 'so many messages of one sender that failed or were left in doubt, with no acceptance between, hold the sender'),
+    ('old_snapshot', '10 min', 'a session that holds a snapshot for longer is named by pgherald status'),
     ('resend_limit', '10', 'a message that was in doubt so many times waits for a person'),
     ('forget_after', '', 'so long after it was made, what a final message said, and to whom, is blanked; empty: never; a rule may say otherwise'),
     ('delete_after', '', 'so long after it was made, a final message''s row is deleted; empty: never; a rule may say otherwise');
@@ -180,8 +181,10 @@ CREATE TABLE herald.lanes (
     channel text NOT NULL,
     sender text,
     rule text COLLATE "C",
-    priority int NOT NULL DEFAULT 0
+    priority int NOT NULL DEFAULT 0,
+    floor timestamptz NOT NULL DEFAULT '-infinity'
 );
+COMMENT ON COLUMN herald.lanes.floor IS 'nothing of it waits with an earlier next_at: see herald.raise_floors()';
 CREATE UNIQUE INDEX lanes_key ON herald.lanes (channel, coalesce(sender, ''), coalesce(rule, ''), priority);
 COMMENT ON TABLE herald.lanes IS 'Messages of one rule that the same senders may carry: what a hold of a rule or a sender stops as a whole';
 
@@ -354,6 +357,22 @@ CREATE TABLE herald.counts (
     PRIMARY KEY (kind, name, span_sec, bucket)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE herald.counts IS 'What was counted in each span of time: messages claimed of a sender (limits), made by a rule (flood)';
+
+CREATE TABLE herald.floors (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    attempt_id bigint NOT NULL DEFAULT 0,
+    event_id bigint NOT NULL DEFAULT 0,
+    looked_at timestamptz NOT NULL DEFAULT '-infinity',
+    event_id_then bigint NOT NULL DEFAULT 0,
+    pending_at timestamptz NOT NULL DEFAULT '-infinity',
+    pending_event_id bigint NOT NULL DEFAULT 0,
+    pending_xid xid8 NOT NULL DEFAULT '0',
+    reset_at timestamptz NOT NULL DEFAULT '-infinity'
+) WITH (fillfactor = 10);
+INSERT INTO herald.floors DEFAULT VALUES;
+COMMENT ON TABLE herald.floors IS 'Where looks begin, so that they need not walk over what is long done and not yet vacuumed: see herald.raise_floors()';
+COMMENT ON COLUMN herald.floors.attempt_id IS 'nothing in flight has a lower one';
+COMMENT ON COLUMN herald.floors.event_id IS 'no event that waits has this id or a lower one';
 
 CREATE TABLE herald.retention (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),

@@ -8,7 +8,7 @@ BEGIN
     PERFORM herald.attend(node_name, daemon_incarnation, asleep_sec);
     IF EXISTS (SELECT FROM public.whatsapp_notifications n WHERE n.behind)
        AND pg_try_advisory_xact_lock(hashtext('herald'), hashtext('claim')) THEN
-        UPDATE public.whatsapp_notifications n SET behind = false
+        UPDATE public.whatsapp_notifications n SET behind = false, next_at = herald.not_below_floor(n.lane, n.next_at)
          WHERE n.id IN (SELECT min(b.id) FROM public.whatsapp_notifications b WHERE b.behind
                            AND NOT EXISTS (SELECT FROM public.whatsapp_notifications f WHERE f.owner IS NOT NULL AND f.target = b.target)
                          GROUP BY b.target);

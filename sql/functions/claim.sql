@@ -39,12 +39,12 @@ BEGIN
       FROM herald.settings s,
            (SELECT array_agg(n.sender) AS senders, array_agg(n.target) AS targets, min(n.next_at) AS first_lease,
                    coalesce(array_agg(n.sender) FILTER (WHERE n.owner = incarnation), '{}') AS own
-              FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL) f
+              FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL AND n.attempt_id >= (SELECT f.attempt_id FROM herald.floors f)) f
      WHERE s.name = 'request_time_limit';
     IF first_lease <= moment AND herald.rescue(moment) > 0 THEN
         SELECT array_agg(n.sender), array_agg(n.target), coalesce(array_agg(n.sender) FILTER (WHERE n.owner = incarnation), '{}')
           INTO flying, busy, own
-          FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL;
+          FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL AND n.attempt_id >= (SELECT f.attempt_id FROM herald.floors f);
     END IF;
     SELECT array_agg(s.name ORDER BY s.priority DESC, s.name), array_agg(s.channel ORDER BY s.priority DESC, s.name),
            array_agg(s.free ORDER BY s.priority DESC, s.name), bool_or(s.is_counted)
@@ -85,7 +85,7 @@ BEGIN
                                    SELECT n.id, n.target, n.next_at, n.send_status, n.template, n.recipient, n.expires_at,
                                           n.created_at, n.confirmed_at
                                      FROM public.whatsapp_notifications n
-                                    WHERE n.lane = l.id AND n.next_at <= moment AND n.owner IS NULL AND NOT n.behind
+                                    WHERE n.lane = l.id AND n.next_at BETWEEN l.floor AND moment AND n.owner IS NULL AND NOT n.behind
                                     ORDER BY n.next_at, n.id LIMIT least(room, s.free)
                                       FOR NO KEY UPDATE SKIP LOCKED) c
                              WHERE s.free > 0

@@ -30,7 +30,7 @@ BEGIN
      WHERE t.action = 'suppress' AND n.id = t.id;
     UPDATE public.whatsapp_notifications n
        SET send_status = CASE WHEN d.resend THEN 'pending' ELSE n.send_status END,
-           next_at = CASE WHEN d.resend THEN n.created_at END,
+           next_at = CASE WHEN d.resend THEN herald.not_below_floor(n.lane, n.created_at) END,
            resends = n.resends + d.resend::int,
            resent_at = CASE WHEN d.resend THEN moment ELSE n.resent_at END,
            error = CASE WHEN d.resend THEN 'sent again after having been in doubt: ' || n.error

@@ -17,7 +17,7 @@ BEGIN
      CROSS JOIN LATERAL (
            SELECT n.id, n.dedup_key FROM public.whatsapp_notifications n
             WHERE n.lane = l.id AND n.owner IS NULL AND NOT n.behind AND n.send_status = 'pending'
-              AND n.next_at <= moment + interval '30 s' AND coalesce(n.confirmed_at, n.created_at) < moment - interval '30 s'
+              AND n.next_at >= l.floor AND n.next_at <= moment + interval '30 s' AND coalesce(n.confirmed_at, n.created_at) < moment - interval '30 s'
             ORDER BY n.next_at, n.id LIMIT 1000) d
      WHERE l.rule = rule.name;
     IF ids IS NULL THEN

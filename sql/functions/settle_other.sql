@@ -62,7 +62,7 @@ BEGIN
         ELSIF scope = 'template' THEN
             again := greatest(again, moment + herald.backoff(1));
         END IF;
-        n.next_at := CASE scope WHEN 'sender' THEN n.created_at ELSE again END;
+        n.next_at := CASE scope WHEN 'sender' THEN herald.not_below_floor(n.lane, n.created_at) ELSE again END;
     END IF;
     UPDATE public.whatsapp_notifications w
        SET send_status = n.send_status, attempts = n.attempts, next_at = n.next_at, owner = NULL,

@@ -61,6 +61,9 @@ BEGIN
             RETURN QUERY SELECT c.* FROM herald.claim(incarnation, room) c;
             GET DIAGNOSTICS met_rows = ROW_COUNT;
         END IF;
+        IF EXISTS (SELECT FROM herald.floors f WHERE f.looked_at < clock_timestamp() - interval '2 s') THEN
+            PERFORM herald.raise_floors();
+        END IF;
     END IF;
     IF EXISTS (SELECT FROM herald.health h WHERE h.ask_at <= clock_timestamp()) THEN
         RETURN QUERY SELECT a.* FROM herald.ask() a;

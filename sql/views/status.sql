@@ -48,6 +48,16 @@ SELECT x.item, x.value, x.attention FROM (
     UNION ALL
     SELECT 51, 'senders', 'none', 'add one to herald.senders' WHERE NOT EXISTS (SELECT FROM herald.senders)
     UNION ALL
+    -- Whose state the asking role may see: a superuser, or a member of pg_read_all_stats, sees everybody's.
+    SELECT 55, 'old snapshot', format('%s holds one since %s', x.who, herald.local_time(x.since)),
+           'as long as it does, rows that are done can''t be cleared away: ' || x.remedy
+      FROM (SELECT format('process %s (%s, %s)', a.pid, coalesce(a.usename, a.backend_type), coalesce(nullif(a.application_name, ''), a.state)) AS who,
+                   a.xact_start AS since, format('end it, or SELECT pg_terminate_backend(%s)', a.pid) AS remedy
+              FROM pg_stat_activity a WHERE a.backend_xmin IS NOT NULL AND a.backend_type <> 'autovacuum worker'
+            UNION ALL
+            SELECT format('prepared transaction "%s" (%s)', p.gid, p.owner), p.prepared, 'COMMIT PREPARED or ROLLBACK PREPARED' FROM pg_prepared_xacts p) x
+     WHERE x.since < clock_timestamp() - herald.setting('old_snapshot')::interval
+    UNION ALL
     SELECT 60, 'captured, not planned yet', format('%s events, the oldest from %s', count(*), herald.local_time(min(e.captured_at))), NULL
       FROM herald.events e HAVING count(*) > 0
 ) x

@@ -237,6 +237,7 @@ def test_401_holds_the_sender_until_the_token_is_right(world):
     idents = [world.send("expired", f"message {n}") for n in range(3)]
     hold = world.wait_for_hold("expired", "the access token has expired or was revoked; renew the credential (HTTP 401, code 190)")
     assert (hold["until"] - hold["since"]).total_seconds() >= 55
+    wait_until(lambda: world.db.value("SELECT count(*) FROM whatsapp_notifications WHERE owner IS NOT NULL") == 0, "those that had left already")
     attempts = world.db.value("SELECT count(*) FROM herald.attempts WHERE sender = 'expired'")
     for _ in range(2):  # it is asked how it is, without a message
         world.probe_now("expired")
