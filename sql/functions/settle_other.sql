@@ -75,10 +75,11 @@ BEGIN
     ELSIF outcome = 'wait' AND scope = 'sender' THEN
         RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, nullif(wait_sec, -1), why) h;
     ELSIF outcome = 'wait' THEN
-        INSERT INTO herald.holds (kind, name, cause, until, reason, who)
+        -- A template that the gateway has told us it does not send waits until it tells otherwise: until is NULL.
+        INSERT INTO herald.holds AS h (kind, name, cause, until, reason, who)
         VALUES (scope, CASE scope WHEN 'template' THEN n.template ELSE n.target END,
                 CASE scope WHEN 'template' THEN 'template' ELSE 'pair limit' END, n.next_at, why, 'pgherald')
-        ON CONFLICT (kind, name, cause) DO UPDATE SET until = EXCLUDED.until, reason = EXCLUDED.reason;
+        ON CONFLICT (kind, name, cause) DO UPDATE SET until = EXCLUDED.until, reason = EXCLUDED.reason WHERE h.until IS NOT NULL;
     ELSIF outcome = 'rejected' THEN
         -- A gateway that refuses a message works.
         RETURN QUERY DELETE FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender

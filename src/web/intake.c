@@ -9,7 +9,7 @@
 
 enum {
     CALL_LIMIT_USEC = 5 * 1000 * 1000,
-    AGAIN_USEC = 20 * 1000, /* rows were locked: a turn of the daemon, as a rule */
+    AGAIN_USEC = 20 * 1000, /* rows were locked, as a rule by a turn of the daemon; or there was too much to wake at once */
     AGAIN_MAX = 50,
 };
 
@@ -42,13 +42,21 @@ static void finish(struct intake *in, int result) {
     start_next(in);
 }
 
-static void on_heard(_unused_ struct pg *pg, _unused_ const struct pg_result *result, const struct pg_error *error,
-                     void *userdata) {
+static void try_again(struct intake *in) {
+    (void) sd_event_source_set_time_relative(in->again, AGAIN_USEC);
+    (void) sd_event_source_set_enabled(in->again, SD_EVENT_ONESHOT);
+}
+
+static void on_heard(_unused_ struct pg *pg, const struct pg_result *result, const struct pg_error *error, void *userdata) {
     struct intake *in = userdata;
+    bool again = result && pg_rows(result) > 0 && pg_bool(result, 0, 0);
 
     if (error)
         in->handler.on_refused(error->text, in->userdata);
-    finish(in, error ? -EIO : 0);
+    if (again && in->tries < AGAIN_MAX)
+        try_again(in);
+    else
+        finish(in, error ? -EIO : again ? -EAGAIN : 0);
 }
 
 /* What comes after the receipts: whoever waits is told when both are recorded, and both may come again. */
@@ -70,14 +78,12 @@ static void on_received(_unused_ struct pg *pg, const struct pg_result *result, 
         in->handler.on_refused(error->text, in->userdata);
     if (error || (again && in->tries >= AGAIN_MAX)) {
         finish(in, error ? -EIO : -EAGAIN);
-        return;
-    }
-    if (!again) {
+    } else if (again) {
+        try_again(in);
+    } else {
+        in->running->receipts.rows = 0; /* they are recorded */
         hear(in);
-        return;
     }
-    (void) sd_event_source_set_time_relative(in->again, AGAIN_USEC);
-    (void) sd_event_source_set_enabled(in->again, SD_EVENT_ONESHOT);
 }
 
 static void receive(struct intake *in) {
