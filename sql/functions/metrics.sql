@@ -64,8 +64,15 @@ AS $$
     SELECT 'receipts_ignored_total', 'counter', 'Receipts about messages that are not ours', '',
            coalesce((SELECT c.n FROM herald.receipt_counts c WHERE c.kind = 'ignored'), 0)
     UNION ALL
-    SELECT 'holds', 'gauge', 'What is held, by kind', format('kind="%s"', k.kind),
-           (SELECT count(*) FROM herald.holds h WHERE h.kind = k.kind)
+    SELECT 'wishes_total', 'counter', 'Addresses that webhooks opted out, and in again', format('wish="%s"', w.wish),
+           coalesce((SELECT c.n FROM herald.receipt_counts c WHERE c.kind = w.kind), 0)
+      FROM (VALUES ('stop', 'opted out'), ('resume', 'opted in')) w (wish, kind)
+    UNION ALL
+    SELECT 'opted_out', 'gauge', 'Addresses that want no messages', '',
+           (SELECT count(*) FROM herald.holds h WHERE h.kind = 'recipient' AND h.cause = 'opt-out')
+    UNION ALL
+    SELECT 'holds', 'gauge', 'What is held, by kind, but for opt-outs', format('kind="%s"', k.kind),
+           (SELECT count(*) FROM herald.holds h WHERE h.kind = k.kind AND h.cause <> 'opt-out')
       FROM unnest('{all,rule,sender,channel,recipient,template}'::text[]) k (kind)
     UNION ALL
     SELECT 'notification_queue_usage', 'gauge', 'How full the queue of NOTIFY is, from 0 to 1', '', pg_notification_queue_usage()

@@ -172,6 +172,17 @@ def test_a_thousand_in_one_request(world):
         assert world.counts()[kind] - before.get(kind, 0) == 1000
 
 
+def test_figures(world, person):
+    before = {wish: world.web.figure(f'wishes_total{{wish="{wish}"}}') for wish in ("stop", "resume")}
+    opted_out, held = world.web.figure("opted_out"), world.web.figure('holds{kind="recipient"}')
+    tell(world, preferences(preference(person, "stop")), preferences(preference(person, "stop", MOMENT + 1)))
+    assert world.web.figure("opted_out") == opted_out + 1 and world.web.figure('holds{kind="recipient"}') == held
+    assert world.web.figure('wishes_total{wish="stop"}') == before["stop"] + 1
+    tell(world, preferences(preference(person, "resume", MOMENT + 2)), preferences(preference(person, "resume", MOMENT + 3)))
+    assert world.web.figure("opted_out") == opted_out
+    assert world.web.figure('wishes_total{wish="resume"}') == before["resume"] + 1
+
+
 def test_many_at_once_in_any_order(world):
     """Several web processes and an operator: no deadlock, and each person's last word counts."""
     numbers, own = ([str(next(people)) for _ in range(n)] for n in (60, 20))
