@@ -148,6 +148,13 @@ def test_an_operator_is_not_contradicted_by_what_was_said_before(world, person):
     assert has_opted_out(world, person)
 
 
+def test_an_operator_is_obeyed_also_after_the_clock_went_back(world, person):
+    for function, expected in ("opt_out", True), ("opt_in", False):
+        world.db.sql(f"SELECT herald.{function}(%s)", f"+{person}")
+        assert has_opted_out(world, person) == expected
+        world.db.sql("UPDATE herald.heard SET at = now() + interval '1 hour' WHERE name = %s", f"+{person}")
+
+
 @pytest.mark.parametrize("at", [-1, 0, "soon", None, 10 ** 18, -10 ** 18, "9" * 40, 1.5, {"a": 1}])
 def test_times_that_are_none_are_now(world, person, at):
     tell(world, preferences(preference(person, "stop", at)))
