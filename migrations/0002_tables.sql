@@ -18,14 +18,19 @@ INSERT INTO herald.settings (name, value, meaning) VALUES
     ('retry_cap', '15 min', 'longest back-off of a message'),
     ('probe_base', '5 s', 'first pause of a sender that fails; doubles'),
     ('probe_cap', '5 min', 'longest pause of a sender before it is probed again'),
+    ('health_interval', '5 min', 'so often a sender whose gateway can say how it is is asked, without a message; empty: only when it is held'),
+    ('acknowledge_limit', '1 min', 'a sender of an unofficial gateway that acknowledges nothing for so long, though it used to, is held'),
     ('failures_in_a_row', '5', 'so many messages of one sender that failed or were left in doubt, with no acceptance between, hold the sender'),
-    ('resend_limit', '10', 'a message that was in doubt so many times waits for a person');
+    ('resend_limit', '10', 'a message that was in doubt so many times waits for a person'),
+    ('forget_after', '', 'so long after it was made, what a final message said, and to whom, is blanked; empty: never; a rule may say otherwise'),
+    ('delete_after', '', 'so long after it was made, a final message''s row is deleted; empty: never; a rule may say otherwise');
 
 CREATE TABLE herald.channels (
     name text PRIMARY KEY,
     fallback text REFERENCES herald.channels
 );
-COMMENT ON TABLE herald.channels IS 'Ways to reach people; a message that failed for good may go to the fallback';
+COMMENT ON TABLE herald.channels IS 'Ways to reach people';
+COMMENT ON COLUMN herald.channels.fallback IS 'where a message goes that failed for good, if its recipient has an address there';
 INSERT INTO herald.channels (name) VALUES ('whatsapp'), ('sms'), ('email');
 
 CREATE TABLE herald.senders (
@@ -35,16 +40,17 @@ CREATE TABLE herald.senders (
     base_url text NOT NULL DEFAULT '',
     account jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(account) = 'object'),
     credential text,
-    limits text[] NOT NULL DEFAULT '{}',
-    gap interval NOT NULL DEFAULT '0' CHECK (gap >= '0'),
+    limits text[] NOT NULL,
+    gap interval NOT NULL CHECK (gap >= '0'),
     max_in_flight int CHECK (max_in_flight > 0),
     priority int NOT NULL DEFAULT 0,
     enabled boolean NOT NULL DEFAULT true
 );
 COMMENT ON TABLE herald.senders IS 'Accounts on gateways. Those of a channel share its load and stand in for one another';
 COMMENT ON COLUMN herald.senders.credential IS 'the NAME of a secret (see pgherald.conf(5)); never the secret';
-COMMENT ON COLUMN herald.senders.limits IS 'rolling windows: {80/1 s,1000/1 day}';
-COMMENT ON COLUMN herald.senders.max_in_flight IS 'most requests at a time, all nodes together; NULL: no limit of its own';
+COMMENT ON COLUMN herald.senders.limits IS 'rolling windows: {80/1 s,1000/1 day}; not given: what herald.gateways says; ''{}'': none';
+COMMENT ON COLUMN herald.senders.gap IS 'least time between two messages, stretched by up to a half at random; not given: as limits';
+COMMENT ON COLUMN herald.senders.max_in_flight IS 'most requests at a time, all nodes together; not given: as limits; NULL: no limit of its own';
 
 CREATE TABLE herald.recipients (
     name text NOT NULL CHECK (name <> ''),
@@ -101,6 +107,8 @@ CREATE TABLE herald.rules (
     max_age interval NOT NULL DEFAULT '1 day' CHECK (max_age > '0'),
     time_limit interval NOT NULL DEFAULT '1 min' CHECK (time_limit > '0'),
     urgent boolean NOT NULL DEFAULT false,
+    forget_after interval CHECK (forget_after > '0'),
+    delete_after interval CHECK (delete_after > '0'),
     -- what the last sweep found
     next_sweep_at timestamptz,
     swept_at timestamptz,
@@ -119,6 +127,10 @@ CREATE TABLE herald.rules (
     bad_key_example text
 );
 COMMENT ON TABLE herald.rules IS 'A rule is a view; every row of it is a notification that ought to exist. Made by herald.add_rule()';
+CREATE INDEX rules_recheck ON herald.rules (name) WHERE recheck;
+COMMENT ON COLUMN herald.rules.forget_after IS 'so long after it was made, what a final message said, and to whom, is blanked; NULL: as herald.settings has it';
+COMMENT ON COLUMN herald.rules.delete_after IS 'so long after it was made, a final message''s row goes, and its dedup_key with it; NULL: as herald.settings has it';
+COMMENT ON COLUMN herald.rules.recheck IS 'what had to wait is sent only if the source still holds it';
 COMMENT ON COLUMN herald.rules.bad_keys IS 'rows that can never be planned: dedup_key null, empty or over 512 bytes';
 
 CREATE TABLE herald.watches (
@@ -153,6 +165,13 @@ CREATE TABLE herald.set_aside (
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE herald.set_aside IS 'Keys whose row the rule''s source could not be evaluated for; delete the row, or herald.ring(rule, key) to try again';
+
+CREATE TABLE herald.rechecks (
+    rule text COLLATE "C" NOT NULL,
+    asked_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX rechecks_rule ON herald.rechecks (rule);
+COMMENT ON TABLE herald.rechecks IS 'Rules whose due messages wait until the source has confirmed them; nearly always empty';
 
 -- History and queue in one -------------------------------------------------------------------------------------------
 
@@ -205,7 +224,8 @@ CREATE TABLE herald.whatsapp_notifications (
     doubled_at timestamptz,
     expires_at timestamptz,
     locale text,
-    gateway_template jsonb
+    gateway_template jsonb,
+    confirmed_at timestamptz
 ) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_scale_factor = 0.1);
 
@@ -228,6 +248,7 @@ COMMENT ON COLUMN herald.whatsapp_notifications.owner IS 'internal: the incarnat
 COMMENT ON COLUMN herald.whatsapp_notifications.attempt_id IS 'internal: the last attempt; the fence of every later change';
 COMMENT ON COLUMN herald.whatsapp_notifications.behind IS 'internal: waits for a message to the same target that is in flight';
 COMMENT ON COLUMN herald.whatsapp_notifications.resends IS 'how often it was sent again after having been in doubt';
+COMMENT ON COLUMN herald.whatsapp_notifications.confirmed_at IS 'internal: when its rule''s source was last seen to hold it still';
 COMMENT ON COLUMN herald.whatsapp_notifications.doubled_at IS 'when it was learned that the recipient got it twice';
 
 CREATE TABLE herald.attempts (
@@ -270,6 +291,7 @@ INSERT INTO herald.moves (from_status, to_status, why) VALUES
     ('in_doubt', 'expired', 'waited longer than its rule allows'),
     ('in_doubt', 'delivered', 'receipt'),
     ('in_doubt', 'read', 'receipt'),
+    ('sent', 'in_doubt', 'accepted, and its gateway acknowledges nothing any more'),
     ('sent', 'delivered', 'receipt'),
     ('sent', 'read', 'receipt'),
     ('sent', 'failed', 'receipt'),
@@ -296,17 +318,32 @@ CREATE TABLE herald.holds (
     who text NOT NULL DEFAULT session_user,
     since timestamptz NOT NULL DEFAULT clock_timestamp(),
     failures int NOT NULL DEFAULT 0,
+    proof text CHECK (proof IN ('health', 'health, then message', 'message', 'receipt')),
     PRIMARY KEY (kind, name, cause)
 );
 COMMENT ON TABLE herald.holds IS 'What must not be sent now, and why. until NULL: until a person resumes it';
 COMMENT ON COLUMN herald.holds.until IS 'of a blocked sender: when it is probed next';
+COMMENT ON COLUMN herald.holds.proof IS 'of a blocked sender: what opens it: its gateway says that it is well, a message is accepted, a message is acknowledged';
 
 CREATE TABLE herald.sender_state (
     sender text PRIMARY KEY,
     failures int NOT NULL DEFAULT 0,
-    next_at timestamptz
+    next_at timestamptz,
+    acknowledged_at timestamptz,
+    acknowledge_by timestamptz
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE herald.sender_state IS 'Failures in a row, and when the gap to the next message ends';
+COMMENT ON TABLE herald.sender_state IS 'Failures in a row, when the gap to the next message ends, and until when something must be acknowledged';
+COMMENT ON COLUMN herald.sender_state.acknowledged_at IS 'when a receipt first showed that its gateway acknowledges what it accepts';
+
+CREATE TABLE herald.health (
+    sender text PRIMARY KEY,
+    ask_at timestamptz NOT NULL,
+    asked_at timestamptz,
+    is_well boolean,
+    reason text
+) WITH (fillfactor = 50);
+COMMENT ON TABLE herald.health IS 'The senders whose gateway can say how they are: when it is asked next, and what it said last';
+COMMENT ON COLUMN herald.health.is_well IS 'NULL: not asked yet, or the answer told nothing';
 
 CREATE TABLE herald.counts (
     kind text NOT NULL,
@@ -317,6 +354,14 @@ CREATE TABLE herald.counts (
     PRIMARY KEY (kind, name, span_sec, bucket)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE herald.counts IS 'What was counted in each span of time: messages claimed of a sender (limits), made by a rule (flood)';
+
+CREATE TABLE herald.retention (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    passed_id bigint NOT NULL DEFAULT 0,
+    began_at timestamptz NOT NULL DEFAULT '-infinity'
+);
+INSERT INTO herald.retention DEFAULT VALUES;
+COMMENT ON TABLE herald.retention IS 'How far the walk through the history has come that blanks and deletes what is old enough';
 
 CREATE SEQUENCE herald.attempt_seq;
 CREATE TABLE herald.incarnations (

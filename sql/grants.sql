@@ -18,6 +18,7 @@ GRANT EXECUTE ON FUNCTION
     herald.backstop(text, bigint, int),
     herald.horizon(),
     herald.leave(text, bigint, bigint[]),
+    herald.tell(text[], text[], int[], text[]),
     herald.prove_bell(text)
 TO herald_daemon;
 

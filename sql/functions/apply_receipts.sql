@@ -35,10 +35,14 @@ BEGIN
                                    one.message_id, NULL, CASE WHEN NOT one.is_taken THEN one.error END);
     END LOOP;
 
-    -- It had not failed after all.
-    UPDATE public.whatsapp_notifications n SET send_status = 'sent', error = NULL
+    -- It had not failed after all; or it was in doubt for want of this receipt, and perhaps about to be sent again.
+    UPDATE public.whatsapp_notifications n
+       SET send_status = 'sent', error = NULL, next_at = NULL, behind = false,
+           resends = n.resends - (n.send_status = 'pending')::int, resent_at = CASE WHEN n.send_status = 'pending' AND n.resends = 1 THEN NULL ELSE n.resent_at END
       FROM unnest(found_ids, message_ids, statuses) u (found_id, message_id, status)
-     WHERE n.id = u.found_id AND n.message_id = u.message_id AND n.send_status = 'failed' AND u.status IN ('delivered', 'read');
+     WHERE n.id = u.found_id AND n.message_id = u.message_id
+       AND (n.send_status = 'failed' AND u.status IN ('delivered', 'read')
+            OR u.status <> 'failed' AND (n.send_status = 'in_doubt' OR n.send_status = 'pending' AND n.resends > 0));
 
     UPDATE public.whatsapp_notifications n
        SET send_status = CASE r.furthest WHEN 3 THEN 'read' WHEN 2 THEN 'delivered' ELSE 'failed' END,
@@ -53,5 +57,11 @@ BEGIN
              WHERE u.found_id > 0 GROUP BY 1, 2) r
      WHERE n.id = r.found_id AND n.message_id = r.message_id
        AND (n.send_status = 'sent' AND (r.furthest >= 2 OR r.has_failed) OR n.send_status = 'delivered' AND r.furthest = 3);
+
+    PERFORM herald.acknowledged(found_ids);
+    IF 'failed' = ANY (statuses) THEN
+        PERFORM herald.fall_back(ARRAY(SELECT DISTINCT u.found_id FROM unnest(found_ids, statuses) u (found_id, status) WHERE u.status = 'failed'));
+        PERFORM herald.ring_bell();
+    END IF;
 END
 $$;

@@ -1,5 +1,5 @@
 -- herald.backstop(node, incarnation, asleep_sec): the look that a daemon takes every 30 s whether or not it was rung for: renews
--- its listener's row, frees messages that wait behind one that a user deleted, and forgets old counts.
+-- its listener's row, frees messages that wait behind one that a user deleted, forgets old counts and requests, and lets the history forget.
 CREATE OR REPLACE FUNCTION herald.backstop(node_name text, daemon_incarnation bigint, asleep_sec int) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -13,7 +13,9 @@ BEGIN
                            AND NOT EXISTS (SELECT FROM public.whatsapp_notifications f WHERE f.owner IS NOT NULL AND f.target = b.target)
                          GROUP BY b.target);
     END IF;
+    DELETE FROM herald.rechecks c USING herald.rules r WHERE r.name = c.rule AND NOT r.recheck;
     DELETE FROM herald.counts c
      WHERE c.bucket < floor(extract(epoch FROM clock_timestamp()) / c.span_sec) - 65;
+    PERFORM herald.retain();
 END
 $$;

@@ -10,6 +10,10 @@ BEGIN
           FROM herald.recipients p
          WHERE p.timezone IS NOT NULL AND NOT EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = p.timezone);
     RETURN QUERY
+        SELECT format('channel "%s"', c.name), format('no sender of its fallback "%s" is enabled', c.fallback), 'Add one to herald.senders.'
+          FROM herald.channels c
+         WHERE c.fallback IS NOT NULL AND NOT EXISTS (SELECT FROM herald.senders x WHERE x.channel = c.fallback AND x.enabled);
+    RETURN QUERY
         SELECT format('rule "%s"', r.name), p.problem, p.remedy
           FROM herald.rules r
          CROSS JOIN LATERAL (

@@ -3,7 +3,8 @@
 -- earlier claim: so limits, and "no two in flight to one recipient", are exact across nodes.
 --
 -- Of the due rows that it meets on the way it also decides those in doubt, expires those too old, defers those whose template
--- or recipient is held, and puts those behind whose recipient has a message in flight.
+-- or recipient is held, and puts those behind whose recipient has a message in flight. Those that had to wait, of a rule that wants them
+-- rechecked, it leaves, with all others of their rule, until the planner has confirmed them.
 --
 -- Yields a row a claimed message, a row 'sender' for each sender used, and, where it met any due row, claimed or not, last a row
 -- 'left' whose id is their number: as many as room means that there may be more.
@@ -20,6 +21,7 @@ DECLARE
     first_lease timestamptz;
     rows_held boolean;
     some_quiet boolean;
+    some_recheck boolean;
     is_counted boolean;
     sender_names text[];
     sender_channels text[];
@@ -31,8 +33,9 @@ DECLARE
 BEGIN
     SELECT f.senders, f.own, f.targets, f.first_lease, moment + s.value::interval + interval '15 s',
            EXISTS (SELECT FROM herald.holds h WHERE h.kind IN ('template', 'recipient')),
-           EXISTS (SELECT FROM herald.recipients p WHERE p.quiet_hours IS NOT NULL)
-      INTO flying, own, busy, first_lease, lease_end, rows_held, some_quiet
+           EXISTS (SELECT FROM herald.recipients p WHERE p.quiet_hours IS NOT NULL),
+           EXISTS (SELECT FROM herald.rules r WHERE r.recheck)
+      INTO flying, own, busy, first_lease, lease_end, rows_held, some_quiet, some_recheck
       FROM herald.settings s,
            (SELECT array_agg(n.sender) AS senders, array_agg(n.target) AS targets, min(n.next_at) AS first_lease,
                    coalesce(array_agg(n.sender) FILTER (WHERE n.owner = incarnation), '{}') AS own
@@ -69,6 +72,8 @@ BEGIN
                                       WHERE p.name = m.recipient AND p.channel = m.channel AND p.quiet_hours IS NOT NULL
                                         AND herald.quiet_until(p, moment) IS NOT NULL)
                                      AND NOT EXISTS (SELECT FROM herald.rules r WHERE r.name = m.lane_rule AND r.urgent) THEN 'quiet'
+                                WHEN some_recheck AND coalesce(m.confirmed_at, m.created_at) < moment - interval '1 min'
+                                     AND EXISTS (SELECT FROM herald.rules r WHERE r.name = m.lane_rule AND r.recheck) THEN 'recheck'
                                 WHEN m.target IN (SELECT unnest(busy)) THEN 'behind'
                                 ELSE 'take' END AS verdict
                       FROM (SELECT c.*, l.channel, l.sender AS lane_sender, l.rule AS lane_rule, l.priority
@@ -77,13 +82,15 @@ BEGIN
                                    SELECT sum(f.free) AS free FROM unnest(sender_names, sender_channels, sender_free) AS f (name, channel, free)
                                     WHERE f.channel = l.channel AND (l.sender IS NULL OR f.name = l.sender)) s
                              CROSS JOIN LATERAL (
-                                   SELECT n.id, n.target, n.next_at, n.send_status, n.template, n.recipient, n.expires_at
+                                   SELECT n.id, n.target, n.next_at, n.send_status, n.template, n.recipient, n.expires_at,
+                                          n.created_at, n.confirmed_at
                                      FROM public.whatsapp_notifications n
                                     WHERE n.lane = l.id AND n.next_at <= moment AND n.owner IS NULL AND NOT n.behind
                                     ORDER BY n.next_at, n.id LIMIT least(room, s.free)
                                       FOR NO KEY UPDATE SKIP LOCKED) c
                              WHERE s.free > 0
                                AND NOT EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'rule' AND h.name = l.rule)
+                               AND NOT (some_recheck AND EXISTS (SELECT FROM herald.rechecks w WHERE w.rule = l.rule))
                              ORDER BY l.priority DESC, c.next_at, c.id LIMIT room) m) v
              ORDER BY v.priority DESC, v.next_at, v.id) j;
 
@@ -106,10 +113,7 @@ BEGIN
               FROM unnest(ids, senders) AS t (id, sender)
              WHERE n.id = t.id AND t.sender IS NOT NULL
             RETURNING 'claim', n.id, n.attempt_id, n.sender, n.target, n.target_kind, n.body, n.gateway_template::text;
-        RETURN QUERY
-            SELECT 'sender', NULL::bigint, NULL::bigint, s.name, s.base_url, s.gateway, s.credential,
-                   s.account::text
-              FROM herald.senders s WHERE s.name = ANY (senders);
+        RETURN QUERY SELECT d.* FROM herald.describe_senders(senders) d;
         RETURN QUERY SELECT 'left', met, NULL::bigint, NULL, NULL, NULL, NULL, NULL;
     END IF;
 END

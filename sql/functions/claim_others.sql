@@ -1,6 +1,6 @@
 -- herald.claim_others(moment, ids, actions): what a claim does about due rows that it does not take: 'expire', 'decide' (in
 -- doubt, and the grace is over), 'suppress' (the recipient has opted out), 'defer' (a held template or recipient), 'quiet' (the recipient's
--- quiet hours), 'behind'; 'take' is not its business.
+-- quiet hours), 'recheck' (its rule's source is to confirm it), 'behind'; 'take' is not its business.
 CREATE OR REPLACE FUNCTION herald.claim_others(moment timestamptz, ids bigint[], actions text[]) RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -13,6 +13,9 @@ BEGIN
     IF actions <@ '{behind,take}' THEN
         RETURN;
     END IF;
+    INSERT INTO herald.rechecks (rule)
+    SELECT DISTINCT n.rule FROM unnest(ids, actions) AS t (id, action) JOIN public.whatsapp_notifications n ON n.id = t.id
+     WHERE t.action = 'recheck';
     resend_limit := herald.setting('resend_limit');
     UPDATE public.whatsapp_notifications n
        SET send_status = 'expired', next_at = NULL,

@@ -22,5 +22,5 @@ CREATE OR REPLACE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE
 -- Not for what sweeps write about themselves.
 CREATE OR REPLACE TRIGGER configuration_changed AFTER INSERT OR DELETE OR UPDATE OF source, template, every, "offset", timezone,
         channel, sender, priority, default_recipient, locale, max_attempts, in_doubt, in_doubt_grace, recheck, flood_limit,
-        max_age, time_limit ON herald.rules
+        max_age, time_limit, urgent ON herald.rules
     FOR EACH STATEMENT EXECUTE FUNCTION herald.configuration_changed();

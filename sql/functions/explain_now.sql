@@ -44,12 +44,14 @@ BEGIN
           FROM herald.recipients p CROSS JOIN LATERAL (SELECT herald.quiet_until(p, moment) AS until) q
          WHERE p.name = n.recipient AND p.channel = n.channel AND p.quiet_hours IS NOT NULL AND q.until IS NOT NULL
            AND NOT EXISTS (SELECT FROM herald.rules r WHERE r.name = n.rule AND r.urgent);
+    RETURN QUERY SELECT 'it waits until its rule''s source has confirmed that it is still true' FROM herald.rechecks c WHERE c.rule = n.rule LIMIT 1;
     IF NOT EXISTS (SELECT FROM herald.senders s WHERE s.enabled AND s.channel = n.channel AND (lane.sender IS NULL OR s.name = lane.sender)) THEN
         RETURN NEXT CASE WHEN lane.sender IS NULL THEN format('no sender of channel "%s" is enabled', n.channel)
                          ELSE format('its sender "%s" does not exist or is not enabled', lane.sender) END;
-    ELSIF NOT EXISTS (SELECT FROM herald.sender_room(moment, 1, ARRAY(SELECT w.sender FROM public.whatsapp_notifications w WHERE w.owner IS NOT NULL), '{}') r
-                       WHERE r.free > 0 AND r.channel = n.channel AND (lane.sender IS NULL OR r.name = lane.sender)) THEN
-        RETURN NEXT 'every sender that could carry it is held, at its limit, or has as many in flight as it may';
+    ELSE
+        RETURN QUERY
+            SELECT e.* FROM herald.senders s CROSS JOIN LATERAL herald.explain_sender(s, moment) e
+             WHERE s.enabled AND s.channel = n.channel AND (lane.sender IS NULL OR s.name = lane.sender) ORDER BY s.priority DESC, s.name;
     END IF;
     IF NOT EXISTS (SELECT FROM herald.listeners l WHERE l.seen_at > moment - interval '2 min') THEN
         RETURN NEXT 'no daemon has been seen for two minutes: is pgherald running?';

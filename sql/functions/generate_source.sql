@@ -1,10 +1,12 @@
--- herald.generate_source(rule): (re)makes two functions that read the rule's source as herald_rules, so that their plans are kept:
--- herald.source_ID() yields all its rows as herald.due, herald.source_ID(keys) an array of those of the given keys.
+-- herald.generate_source(rule): (re)makes three functions that read the rule's source as herald_rules, so that their plans are kept:
+-- herald.source_ID() yields all its rows as herald.due, herald.source_ID(keys) an array of those of the given keys, and
+-- herald.still_ID(dedup_keys) those of the given dedup_keys that it holds.
 --
 -- A function that a view calls runs as herald_rules, which owns this one and so could make it SECURITY INVOKER, to be run as
 -- herald_owner the next time. So it looks whom it runs as before it touches the source.
 -- Optional columns are found by name; the key filter casts the keys to the column's type, so that it reaches an index: and does so
 -- although the statistics of a young table say that reading it all costs nothing.
+-- pgherald's own views (herald.fallback_due) are read as their owner, so that nothing of herald need be granted to herald_rules.
 CREATE OR REPLACE FUNCTION herald.generate_source(rule_name text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -15,11 +17,15 @@ DECLARE
     columns text;
     key_type text;
     function_name text;
+    still_name text;
     guarded text;
+    reader text;
 BEGIN
     SELECT * INTO STRICT rule FROM herald.rules r WHERE r.name = rule_name;
     source := rule.source::regclass;
+    reader := CASE WHEN (SELECT c.relnamespace = 'herald'::regnamespace FROM pg_class c WHERE c.oid = source) THEN 'herald_owner' ELSE 'herald_rules' END;
     function_name := format('herald.%I', 'source_' || rule.id);
+    still_name := format('herald.%I', 'still_' || rule.id);
 
     SELECT string_agg(CASE WHEN s.attname IS NULL THEN format('NULL::%s', d.type)
                            ELSE format('s.%I::%s', d.attname, d.type) END, ', ' ORDER BY d.attnum)
@@ -37,19 +43,22 @@ BEGIN
         AS $source$
         #variable_conflict use_column
         BEGIN
-            IF current_user <> 'herald_rules' THEN
+            IF current_user <> %L THEN
                 RAISE EXCEPTION 'this function must be SECURITY DEFINER: somebody has altered it' USING ERRCODE = '42501';
             END IF;
             %s;
         END
         $source$ $g$;
     EXECUTE format('CREATE OR REPLACE FUNCTION %s() RETURNS SETOF herald.due', function_name)
-        || format(guarded, 'on', format('RETURN QUERY SELECT %s FROM %s s', columns, rule.source));
+        || format(guarded, 'on', reader, format('RETURN QUERY SELECT %s FROM %s s', columns, rule.source));
     EXECUTE format('CREATE OR REPLACE FUNCTION %s(text[]) RETURNS herald.due[]', function_name)
-        || format(guarded, 'off', CASE WHEN key_type IS NULL
+        || format(guarded, 'off', reader, CASE WHEN key_type IS NULL
                   THEN format($e$RAISE EXCEPTION 'source %%', %L USING HINT = 'It has no column "key"; keys can''t be looked up in it.'$e$, rule.source)
                   ELSE format('RETURN ARRAY(SELECT ROW(%s)::herald.due FROM %s s WHERE s.key = ANY ($1::%s[]))', columns, rule.source, key_type) END);
-    PERFORM herald.give_function(function_name || '()', 'herald_rules');
-    PERFORM herald.give_function(function_name || '(text[])', 'herald_rules');
+    EXECUTE format('CREATE OR REPLACE FUNCTION %s(text[]) RETURNS text[]', still_name)
+        || format(guarded, 'on', reader, format('RETURN ARRAY(SELECT s.dedup_key::text FROM %s s WHERE s.dedup_key = ANY ($1))', rule.source));
+    PERFORM herald.give_function(still_name || '(text[])', reader);
+    PERFORM herald.give_function(function_name || '()', reader);
+    PERFORM herald.give_function(function_name || '(text[])', reader);
 END
 $$;

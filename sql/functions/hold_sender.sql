@@ -1,6 +1,13 @@
--- herald.hold_sender(sender, wait_sec, why): the sender waits: as long as the gateway said, else for probe_base, doubling with
--- each failed probe up to probe_cap. Then one message probes it. Yields ('held', sender, why) when it was open before.
-CREATE OR REPLACE FUNCTION herald.hold_sender(sender_name text, wait_sec int, why text)
+-- herald.hold_sender(sender, wait_sec, why, proof): the sender waits: as long as the gateway said, else for probe_base, doubling with
+-- each failed probe up to probe_cap. Then its gateway is asked how it is, where it can be; and where it can't, or proof says so, a
+-- message probes it:
+--
+--   'health'   it would not take messages now: its gateway's word is enough
+--   'message'  it failed with messages: its gateway is asked, then one message goes
+--   'receipt'  it accepted messages and acknowledged none: one message a pause goes, until one is acknowledged
+--
+-- Yields ('held', sender, why) when it was open before.
+CREATE OR REPLACE FUNCTION herald.hold_sender(sender_name text, wait_sec int, why text, proof text)
 RETURNS TABLE (what text, sender text, reason text)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -10,8 +17,10 @@ DECLARE
     moment timestamptz := clock_timestamp();
     base interval := herald.setting('probe_base');
     top interval := herald.setting('probe_cap');
+    can_be_asked boolean := EXISTS (SELECT FROM herald.health h WHERE h.sender = sender_name);
     held herald.holds;
     pause interval;
+    ends timestamptz;
 BEGIN
     SELECT h.* INTO held FROM herald.holds h WHERE h.kind = 'sender' AND h.name = sender_name AND h.cause = 'blocked' FOR UPDATE;
     IF held.until > moment AND wait_sec IS NULL THEN
@@ -19,11 +28,18 @@ BEGIN
     END IF;
     pause := least(top, base * 2 ^ least(coalesce(held.failures, 0), 20));
     pause := CASE WHEN wait_sec IS NULL THEN pause * (0.75 + random() / 4) ELSE greatest(make_interval(secs => wait_sec), interval '1 s') END;
-    INSERT INTO herald.holds AS h (kind, name, cause, until, reason, who, since, failures)
-    VALUES ('sender', sender_name, 'blocked', moment + pause, why, 'pgherald', moment, 1)
+    -- What was asked for before is not forgotten for something that proves less.
+    proof := CASE WHEN 'receipt' IN (hold_sender.proof, held.proof) THEN 'receipt'
+                  WHEN NOT can_be_asked THEN 'message'
+                  WHEN hold_sender.proof = 'message' OR held.proof LIKE '%message' THEN 'health, then message'
+                  ELSE 'health' END;
+    INSERT INTO herald.holds AS h (kind, name, cause, until, reason, who, since, failures, proof)
+    VALUES ('sender', sender_name, 'blocked', moment + pause, why, 'pgherald', moment, 1, hold_sender.proof)
     ON CONFLICT (kind, name, cause) DO UPDATE
-       SET until = greatest(h.until, EXCLUDED.until), reason = EXCLUDED.reason,
-           failures = h.failures + (h.until <= moment)::int;
+       SET until = greatest(h.until, EXCLUDED.until), reason = EXCLUDED.reason, proof = EXCLUDED.proof,
+           failures = h.failures + (h.until <= moment)::int
+    RETURNING h.until INTO ends;
+    UPDATE herald.health h SET ask_at = ends WHERE h.sender = sender_name;
     IF held.kind IS NULL THEN
         RETURN QUERY SELECT 'held', sender_name, why;
     END IF;

@@ -20,6 +20,7 @@ BEGIN
                               WHERE w.lane = l.id AND w.next_at IS NOT NULL AND w.owner IS NULL AND NOT w.behind
                               ORDER BY w.next_at LIMIT 1) n
          WHERE NOT EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'rule' AND h.name = l.rule)
+           AND NOT EXISTS (SELECT FROM herald.rechecks c WHERE c.rule = l.rule)
            AND EXISTS (SELECT FROM sender s WHERE s.free > 0 AND s.channel = l.channel AND (l.sender IS NULL OR s.name = l.sender))
         UNION ALL
         SELECT s.opens_at FROM sender s
@@ -28,6 +29,10 @@ BEGIN
                 WHERE s.channel = l.channel AND (l.sender IS NULL OR s.name = l.sender)
                   AND EXISTS (SELECT FROM public.whatsapp_notifications w
                                WHERE w.lane = l.id AND w.next_at IS NOT NULL AND w.owner IS NULL AND NOT w.behind))
+        UNION ALL
+        SELECT min(h.ask_at) FROM herald.health h
+        UNION ALL
+        SELECT min(s.acknowledge_by) FROM herald.sender_state s
         UNION ALL
         SELECT min(h.until) FROM herald.holds h WHERE h.until > moment AND h.cause <> 'blocked'
         UNION ALL

@@ -1,4 +1,4 @@
--- herald.plan_events(rule, batch): takes up to batch captured events of a rule and plans their keys. A batch that fails is
+-- herald.plan_events(rule, batch): confirms what of the rule waits for that, takes up to batch captured events and plans their keys. A batch that fails is
 -- halved until the bad key stands alone, which is set aside with its error. more: there are further events.
 CREATE OR REPLACE FUNCTION herald.plan_events(rule herald.rules, batch int, OUT done herald.plan_counts, OUT more boolean)
 LANGUAGE plpgsql
@@ -12,6 +12,9 @@ DECLARE
     asks_sweep boolean;
 BEGIN
     done := ROW(0, 0, 0, 0, 0, 0);
+    IF rule.recheck THEN
+        PERFORM herald.recheck(rule);
+    END IF;
     WITH gone AS (
         DELETE FROM herald.events e
          WHERE e.ctid = ANY (ARRAY(SELECT f.ctid FROM herald.events f WHERE f.rule = rule.name ORDER BY f.id LIMIT batch))

@@ -1,7 +1,7 @@
 -- herald.sender_room(moment, room, flying, own): how many messages each sender may take now: enabled, not held, below its
 -- max_in_flight, its limits and its gap. flying: the sender of each message in flight; own: of each that is in flight from the daemon
--- that has the room. Of its places one sender takes at most half where there are others, so that a gateway that hangs leaves them room. A blocked sender whose pause is over may
--- take one, to probe it. is_counted: what it takes must be told to
+-- that has the room. Of its places one sender takes at most half where there are others, so that a gateway that hangs leaves them room.
+-- A blocked sender whose pause is over may take one, to probe it, unless its gateway is to be asked first. is_counted: what it takes must be told to
 -- herald.count_claimed(). opens_at: of a sender that may take none, when that changes by the clock alone.
 --
 -- SQL, STABLE and without settings of its own, so that it becomes part of the query that calls it.
@@ -15,7 +15,7 @@ AS $$
                      s.max_in_flight - f.n,
                      CASE WHEN EXISTS (SELECT FROM herald.senders o WHERE o.enabled AND o.name <> s.name)
                           THEN (room + cardinality(own) + 1) / 2 - (SELECT count(*) FROM unnest(own) w WHERE w = s.name) END,
-                     CASE WHEN h.until IS NOT NULL THEN 1 - f.n END,
+                     CASE WHEN h.until IS NOT NULL THEN CASE WHEN h.proof LIKE 'health%' THEN 0 ELSE 1 - f.n END END,
                      CASE WHEN s.gap > '0' THEN 1 END,
                      l.free)) END::int,
            nullif(greatest(CASE WHEN h.until > moment THEN h.until END, CASE WHEN g.next_at > moment THEN g.next_at END,

@@ -40,10 +40,14 @@ BEGIN
     SELECT count(*), array_agg(DISTINCT a.sender) INTO recorded, working FROM accepted a;
 
     IF working IS NOT NULL THEN
-        UPDATE herald.sender_state s SET failures = 0 WHERE s.failures > 0 AND s.sender = ANY (working);
-        RETURN QUERY DELETE FROM herald.holds h
-                      WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = ANY (working)
-                     RETURNING 'opened', h.name, h.reason;
+        UPDATE herald.sender_state s
+           SET failures = 0,
+               acknowledge_by = CASE WHEN s.acknowledged_at IS NOT NULL
+                                     THEN coalesce(s.acknowledge_by, moment + herald.setting('acknowledge_limit')::interval) END
+         WHERE s.sender = ANY (working) AND (s.failures > 0 OR s.acknowledged_at IS NOT NULL AND s.acknowledge_by IS NULL);
+        IF EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = ANY (working)) THEN
+            RETURN QUERY SELECT o.* FROM herald.open_senders(working) o;
+        END IF;
     END IF;
     IF recorded = cardinality(ids) THEN
         RETURN;

@@ -19,7 +19,7 @@ DECLARE
     n public.whatsapp_notifications;
     rule herald.rules;
     again timestamptz := moment + make_interval(secs => greatest(wait_sec, 0));
-    failures int;
+    failures int := 1;
 BEGIN
     SELECT w.* INTO n FROM public.whatsapp_notifications w WHERE w.id = the_id FOR NO KEY UPDATE;
     IF NOT FOUND THEN
@@ -53,12 +53,24 @@ BEGIN
     ELSE
         n.send_status := 'pending';
         n.attempts := n.attempts - 1;
-        n.next_at := CASE scope WHEN 'sender' THEN n.created_at ELSE greatest(again, moment + herald.backoff(1)) END;
+        IF scope = 'recipient' THEN
+            -- 4, 16, 64 s is what WhatsApp asks for where a pair of numbers exchanges too much.
+            SELECT h.failures + 1 INTO failures FROM herald.holds h
+             WHERE h.kind = scope AND h.name = n.target AND h.cause = 'pair limit' AND h.until > moment - interval '5 min';
+            failures := coalesce(failures, 1);
+            again := greatest(again, moment + make_interval(secs => 4 ^ least(failures, 3)));
+        ELSIF scope = 'template' THEN
+            again := greatest(again, moment + herald.backoff(1));
+        END IF;
+        n.next_at := CASE scope WHEN 'sender' THEN n.created_at ELSE again END;
     END IF;
     UPDATE public.whatsapp_notifications w
        SET send_status = n.send_status, attempts = n.attempts, next_at = n.next_at, owner = NULL,
            response_code = n.response_code, response_body = n.response_body, error = n.error
      WHERE w.id = the_id;
+    IF n.send_status = 'failed' THEN
+        PERFORM herald.fall_back(ARRAY[the_id]);
+    END IF;
 
     -- A gateway that leaves one message after the other in doubt works no better than one that fails them; and a probe that ended so
     -- is no reason to put the next message in doubt at once.
@@ -70,20 +82,20 @@ BEGIN
            OR outcome = 'in_doubt' AND EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender) THEN
             RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, NULL,
                 CASE WHEN failures < herald.setting('failures_in_a_row')::int THEN why
-                     ELSE format('%s failures in a row, the last: %s', failures, why) END) h;
+                     ELSE format('%s failures in a row, the last: %s', failures, why) END, 'message') h;
         END IF;
     ELSIF outcome = 'wait' AND scope = 'sender' THEN
-        RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, nullif(wait_sec, -1), why) h;
+        RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, nullif(wait_sec, -1), why, 'health') h;
     ELSIF outcome = 'wait' THEN
         -- A template that the gateway has told us it does not send waits until it tells otherwise: until is NULL.
-        INSERT INTO herald.holds AS h (kind, name, cause, until, reason, who)
+        INSERT INTO herald.holds AS h (kind, name, cause, until, reason, who, failures)
         VALUES (scope, CASE scope WHEN 'template' THEN n.template ELSE n.target END,
-                CASE scope WHEN 'template' THEN 'template' ELSE 'pair limit' END, n.next_at, why, 'pgherald')
-        ON CONFLICT (kind, name, cause) DO UPDATE SET until = EXCLUDED.until, reason = EXCLUDED.reason WHERE h.until IS NOT NULL;
+                CASE scope WHEN 'template' THEN 'template' ELSE 'pair limit' END, n.next_at, why, 'pgherald', failures)
+        ON CONFLICT (kind, name, cause) DO UPDATE SET until = EXCLUDED.until, reason = EXCLUDED.reason, failures = EXCLUDED.failures
+         WHERE h.until IS NOT NULL;
     ELSIF outcome = 'rejected' THEN
         -- A gateway that refuses a message works.
-        RETURN QUERY DELETE FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender
-                     RETURNING 'opened', h.name, h.reason;
+        RETURN QUERY SELECT o.* FROM herald.open_senders(ARRAY[n.sender]) o;
     END IF;
 END
 $$;

@@ -33,6 +33,9 @@ BEGIN
             RETURN;
         END IF;
     END LOOP;
+    IF (SELECT c.relnamespace = 'herald'::regnamespace FROM pg_class c WHERE c.oid = source) THEN
+        RETURN;  -- pgherald's own: see herald.generate_source()
+    END IF;
     IF NOT has_schema_privilege('herald_rules', (SELECT c.relnamespace FROM pg_class c WHERE c.oid = source), 'USAGE') THEN
         problem := format('herald_rules, which evaluates rules, may not use the schema of %s', source);
         remedy := format('GRANT USAGE ON SCHEMA %I TO herald_rules;',

@@ -8,6 +8,7 @@
 --   'claim'           id, attempt_id, sender, target, target_kind, body; detail: the gateway's template, or NULL
 --   'sender'          sender; target: base_url, target_kind: gateway, body: credential, detail: account
 --   'left'            id: how many due rows the claim met (as many as room: call again at once)
+--   'ask'             sender: its gateway is to be asked how it is; a row 'sender' follows
 --   'task'            target: rule, target_kind: 'events' or 'sweep', id: its time limit in ms
 --   'look'            id: microseconds until the next thing is due by the clock (NULL: nothing), or until the next look where
 --                     something was met; sender: pg_snapshot_xmin before the look; target: 'poll' where the bell can't be
@@ -60,6 +61,12 @@ BEGIN
             RETURN QUERY SELECT c.* FROM herald.claim(incarnation, room) c;
             GET DIAGNOSTICS met_rows = ROW_COUNT;
         END IF;
+    END IF;
+    IF EXISTS (SELECT FROM herald.health h WHERE h.ask_at <= clock_timestamp()) THEN
+        RETURN QUERY SELECT a.* FROM herald.ask() a;
+    END IF;
+    IF EXISTS (SELECT FROM herald.sender_state s WHERE s.acknowledge_by <= clock_timestamp()) THEN
+        RETURN QUERY SELECT f.what, NULL::bigint, NULL::bigint, f.sender, NULL, NULL, f.reason, NULL FROM herald.find_stalled() f;
     END IF;
     RETURN QUERY
         SELECT 'task', (extract(epoch FROM t.time_limit) * 1000)::bigint, NULL::bigint, NULL::text, t.rule::text, t.kind, NULL::text, NULL::text

@@ -44,8 +44,9 @@ SELECT x.item, x.value, x.attention FROM (
     UNION ALL
     SELECT 45, 'opted out', format('%s, the last at %s', count(*), herald.local_time(max(h.since))), NULL FROM herald.holds h WHERE h.cause = 'opt-out' HAVING count(*) > 0
     UNION ALL
-    SELECT 50, 'sender ' || s.name, s.gateway || ', channel ' || s.channel || CASE WHEN s.enabled THEN '' ELSE ', not enabled' END, NULL
-      FROM herald.senders s
+    SELECT 50, 'sender ' || s.name, s.gateway || ', channel ' || s.channel || CASE WHEN s.enabled THEN '' ELSE ', not enabled' END
+           || CASE WHEN y.is_well THEN ', well when asked at ' || herald.local_time(y.asked_at) ELSE '' END, NULL
+      FROM herald.senders s LEFT JOIN herald.health y ON y.sender = s.name
     UNION ALL
     SELECT 51, 'senders', 'none', 'add one to herald.senders' WHERE NOT EXISTS (SELECT FROM herald.senders)
     UNION ALL

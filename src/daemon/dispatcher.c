@@ -120,6 +120,13 @@ static void claimed(struct dispatcher *d, const struct store_row *row) {
     fleet_launch(d->fleet, f, d->request_limit_usec, d->is_draining);
 }
 
+static void ask(struct dispatcher *d, const struct store_row *row) {
+    struct account *account = d->is_draining ? NULL : accounts_find(&d->accounts, row->sender);
+
+    if (account && inquiries_begin(d->inquiries, account, d->request_limit_usec) < 0)
+        log_error("no memory to ask how sender \"%s\" is", row->sender);
+}
+
 /* Accounts come after the claims that need them. */
 static void read_accounts(struct dispatcher *d, const struct pg_result *result) {
     struct store_row row;
@@ -185,6 +192,8 @@ static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, co
             log_sender(row.kind, row.sender, row.reason);
         else if (row.kind == STORE_CLAIM)
             claimed(d, &row);
+        else if (row.kind == STORE_ASK)
+            ask(d, &row);
         else if (row.kind == STORE_TASK)
             d->handler.on_task(row.task.rule, row.task.is_sweep, row.task.time_limit_usec, d->userdata);
         else if (row.kind == STORE_LEFT)
@@ -215,6 +224,37 @@ void dispatcher_take_over(struct dispatcher *d, const struct pg_result *result, 
     }
     d->due_at = earlier(d->due_at, clock_monotonic_usec() + RUNG_LOOK_USEC);
     dispatcher_pump(d);
+}
+
+/* ---- How the senders are ---- */
+
+static void on_told(_unused_ struct pg *pg, const struct pg_result *result, const struct pg_error *error, void *userdata) {
+    struct dispatcher *d = userdata;
+    struct store_row row;
+
+    if (error)
+        log_warning("what gateways say of their senders was not recorded, and is asked again: %s", error->text);
+    for (size_t i = 0; !error && i < pg_rows(result); i++) {
+        store_read_told(result, i, &row);
+        log_sender(row.kind, row.sender, row.reason);
+    }
+    d->due_at = 0; /* a sender may be open now */
+    dispatcher_pump(d);
+}
+
+static int tell(struct dispatcher *d) {
+    int r = store_tell(d->pg, inquiries_answers(d->inquiries), on_told, d);
+
+    /* The secret of one that is ill may be a new one when it is asked again. */
+    for (const struct inquiry *i = inquiries_answers(d->inquiries); i; i = i->next)
+        if (i->health.kind == HEALTH_ILL)
+            accounts_doubt(&d->accounts, i->account->name);
+    inquiries_told(d->inquiries);
+    return r;
+}
+
+static void on_heard(void *userdata) {
+    dispatcher_pump(userdata);
 }
 
 static int take_turn(struct dispatcher *d) {
@@ -311,6 +351,8 @@ void dispatcher_pump(struct dispatcher *d) {
     action = d->is_draining ? BELL_WAIT : bell_next(&d->bell, now);
     if (action != BELL_LOOK && action != BELL_WAIT && action != BELL_RENEW)
         r = follow_bell(d, action);
+    else if (inquiries_answers(d->inquiries))
+        r = tell(d);
     else if (must_turn(d, now))
         r = take_turn(d);
     else if (d->is_draining && d->lent == 0 && fleet_in_flight(d->fleet) == 0 && fleet_finished(d->fleet) == 0)
@@ -407,6 +449,8 @@ int dispatcher_new(sd_event *event, const struct dispatcher_options *options, co
     if (r >= 0)
         r = fleet_new(event, options->max_in_flight, on_landed, d, &d->fleet);
     if (r >= 0)
+        r = inquiries_new(event, on_heard, d, &d->inquiries);
+    if (r >= 0)
         r = sd_event_add_time(event, &d->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC / 2, on_timer, d);
     if (r >= 0)
         r = sd_event_source_set_enabled(d->timer, SD_EVENT_OFF);
@@ -430,6 +474,7 @@ struct dispatcher *dispatcher_free(struct dispatcher *d) {
     sd_event_source_disable_unref(d->timer);
     sd_event_source_disable_unref(d->reconnect);
     fleet_free(d->fleet);
+    inquiries_free(d->inquiries);
     accounts_clear(&d->accounts);
     pg_free(d->pg);
     sd_event_unref(d->event);

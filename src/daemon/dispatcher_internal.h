@@ -6,6 +6,7 @@
 #include "daemon/bell.h"
 #include "daemon/dispatcher.h"
 #include "daemon/fleet.h"
+#include "daemon/inquiries.h"
 #include "daemon/store.h"
 
 enum { NONCE_BYTES = 40 };
@@ -20,6 +21,7 @@ struct dispatcher {
     void *userdata;
     struct pg *pg;
     struct fleet *fleet;
+    struct inquiries *inquiries;
     struct accounts accounts;
     struct store_identity identity;
     struct bell bell;

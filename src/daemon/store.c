@@ -117,7 +117,8 @@ enum { WHAT, ID, ATTEMPT_ID, SENDER, TARGET, TARGET_KIND, BODY, DETAIL };
 static enum store_row_kind row_kind(const char *what) {
     static const char *const names[] = {
         [STORE_PLANNED] = "planned", [STORE_OPENED] = "opened", [STORE_HELD] = "held", [STORE_CLAIM] = "claim",
-        [STORE_SENDER] = "sender",   [STORE_TASK] = "task",     [STORE_LEFT] = "left", [STORE_LOOK] = "look",
+        [STORE_SENDER] = "sender",   [STORE_ASK] = "ask",       [STORE_TASK] = "task", [STORE_LEFT] = "left",
+        [STORE_LOOK] = "look",
     };
 
     for (size_t i = 0; what && i < ELEMENTSOF(names); i++)
@@ -182,6 +183,44 @@ void store_read_row(const struct pg_result *r, size_t i, struct store_row *ret) 
     default:
         ret->reason = text_or_empty(pg_text(r, i, BODY));
     }
+}
+
+int store_tell(struct pg *pg, const struct inquiry *answers, pg_done_fn done, void *userdata) {
+    enum { SENDERS, ANSWERS, ASK_WAITS, REASONS, COLUMNS };
+    struct buf arrays[COLUMNS];
+    const char *parameters[COLUMNS];
+    int r = 0;
+
+    for (size_t i = 0; i < COLUMNS; i++) {
+        arrays[i] = BUF_MAX(ARRAY_BYTES_MAX);
+        pg_array_begin(&arrays[i]);
+    }
+    for (const struct inquiry *a = answers; a; a = a->next) {
+        pg_array_add(&arrays[SENDERS], a->account->name);
+        pg_array_add(&arrays[ANSWERS], health_kind_to_string(a->health.kind));
+        if (a->health.wait_sec >= 0)
+            pg_array_add_int(&arrays[ASK_WAITS], a->health.wait_sec);
+        else
+            pg_array_add(&arrays[ASK_WAITS], NULL);
+        pg_array_add(&arrays[REASONS], a->health.kind == HEALTH_WELL ? NULL : a->health.reason);
+    }
+    for (size_t i = 0; i < COLUMNS; i++) {
+        pg_array_end(&arrays[i]);
+        parameters[i] = buf_string(&arrays[i]);
+        if (buf_error(&arrays[i]))
+            r = buf_error(&arrays[i]);
+    }
+    if (r == 0)
+        r = pg_query(pg, QUERY_TELL, parameters, STORE_TIME_LIMIT_USEC, done, userdata);
+    for (size_t i = 0; i < COLUMNS; i++)
+        buf_done(&arrays[i]);
+    return r;
+}
+
+void store_read_told(const struct pg_result *result, size_t row, struct store_row *ret) {
+    *ret = (struct store_row) {.kind = row_kind(pg_text(result, row, 0)),
+                               .sender = text_or_empty(pg_text(result, row, 1)),
+                               .reason = text_or_empty(pg_text(result, row, 2))};
 }
 
 static int attend(struct pg *pg, enum query query, const struct store_identity *identity, unsigned asleep_sec, pg_done_fn done,

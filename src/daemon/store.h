@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "daemon/flight.h"
+#include "daemon/inquiries.h"
 #include "io/pg.h"
 
 enum { STORE_TIME_LIMIT_USEC = 15 * 1000 * 1000 };
@@ -39,6 +40,7 @@ enum store_row_kind {
     STORE_HELD,
     STORE_CLAIM,
     STORE_SENDER,
+    STORE_ASK,
     STORE_TASK,
     STORE_LEFT,
     STORE_LOOK,
@@ -48,7 +50,7 @@ enum store_row_kind {
 /* A row of herald.turn() or herald.plan_and_claim(). Texts are borrowed, and NULL where they don't belong to the kind. */
 struct store_row {
     enum store_row_kind kind;
-    const char *sender; /* opened, held, claim, sender */
+    const char *sender; /* opened, held, claim, ask, sender */
     const char *reason; /* held */
     struct {
         const char *rule, *result, *error;
@@ -78,6 +80,10 @@ struct store_row {
     } look;
 };
 void store_read_row(const struct pg_result *result, size_t row, struct store_row *ret);
+
+/* herald.tell(): what gateways answered; yields rows opened and held. */
+int store_tell(struct pg *pg, const struct inquiry *answers, pg_done_fn done, void *userdata) _must_check_;
+void store_read_told(const struct pg_result *result, size_t row, struct store_row *ret);
 
 int store_attend(struct pg *pg, const struct store_identity *identity, unsigned asleep_sec, pg_done_fn done, void *userdata)
         _must_check_;

@@ -239,19 +239,20 @@ static int write_body(const struct message *m, struct buf *out, struct outcome *
     return r < 0 ? r : 1;
 }
 
-static int write_head(const struct sender *sender, struct request *request) {
+/* Of the number itself (rest ""), or of what is below it. */
+static int write_head(const struct sender *sender, const char *rest, struct request *request) {
     _cleanup_(buf_wipe) struct buf bearer = BUF_MAX(REQUEST_HEADER_BYTES_MAX);
     const char *version = json_text_at(sender->account, "api_version");
     int r;
 
     (void) url_append_base(&request->url, sender->base_url && *sender->base_url ? sender->base_url : CLOUD_URL);
-    (void) buf_printf(&request->url, "/%s/%s/messages", version ? version : CLOUD_VERSION,
-                      json_text_at(sender->account, "phone_number_id"));
+    (void) buf_printf(&request->url, "/%s/%s%s", version ? version : CLOUD_VERSION,
+                      json_text_at(sender->account, "phone_number_id"), rest);
     (void) buf_printf(&bearer, "Bearer %s", sender->secret);
     r = buf_error(&request->url) < 0 ? buf_error(&request->url) : buf_error(&bearer);
     if (r >= 0)
         r = request_add_header(request, "Authorization", buf_string(&bearer));
-    if (r >= 0)
+    if (r >= 0 && strcmp(request->method, "POST") == 0)
         r = request_add_header(request, "Content-Type", "application/json");
     return r;
 }
@@ -268,7 +269,7 @@ static int cloud_request(const struct sender *sender, const struct message *mess
     r = check_message(message, ret_outcome);
     if (r <= 0)
         return r;
-    r = write_head(sender, ret_request);
+    r = write_head(sender, "/messages", ret_request);
     if (r == -EINVAL || r == -EMSGSIZE) {
         outcome_set(ret_outcome, OUTCOME_WAIT, SCOPE_SENDER, CONFIGURATION_WAIT_SEC, 0,
                     "base_url or the credential is too long, or not fit for a request");
@@ -350,9 +351,32 @@ static void cloud_understand(const struct sender *sender, const struct message *
                      words, ret_outcome);
 }
 
+/* --- how it is: whether the token still opens the number --- */
+
+static int cloud_ask(const struct sender *sender, _unused_ unsigned step, struct request *ret_request) {
+    _cleanup_(buf_done) struct buf fault = BUF_MAX(CHECK_FAULT_BYTES);
+    int r = cloud_check(sender, &fault);
+
+    ret_request->method = "GET";
+    return r < 0 ? r : write_head(sender, "?fields=id", ret_request);
+}
+
+static void cloud_hear(const struct sender *sender, _unused_ unsigned step, const struct reply *reply, struct health *ret_health) {
+    struct outcome outcome;
+
+    if (reply->status == 200) {
+        *ret_health = (struct health) {.kind = HEALTH_WELL};
+        return;
+    }
+    cloud_understand(sender, NULL, reply, &outcome);
+    health_from_outcome(&outcome, ret_health);
+}
+
 const struct gateway gateway_cloud = {
     .name = "cloud",
     .check = cloud_check,
     .request = cloud_request,
     .understand = cloud_understand,
+    .ask = cloud_ask,
+    .hear = cloud_hear,
 };

@@ -28,6 +28,20 @@ struct sender {
     const char *secret;                /* NULL where the sender names no credential */
 };
 
+/* How a sender is, as its gateway says. */
+enum health_kind {
+    HEALTH_WELL,
+    HEALTH_ILL,     /* it would take no message now */
+    HEALTH_UNKNOWN, /* the gateway is there, and its answer tells nothing */
+    HEALTH_GO_ON,   /* not known yet, or to be mended: the next step tells */
+};
+
+struct health {
+    enum health_kind kind;
+    int64_t wait_sec;                  /* of an ill one: until it is worth asking again, or WAIT_BY_BACKOFF */
+    char reason[OUTCOME_REASON_BYTES]; /* unless well: a sentence for a person; valid UTF-8, no secret */
+};
+
 struct gateway {
     const char *name;
 
@@ -42,6 +56,13 @@ struct gateway {
     /* What a complete reply means. It is never called for another kind: see outcome_from_reply(). */
     void (*understand)(const struct sender *sender, const struct message *message, const struct reply *reply,
                        struct outcome *ret_outcome);
+
+    /* How the sender is, asked without a message: step 0 is the question; while the answer is HEALTH_GO_ON the next one follows.
+     * Both NULL where the gateway can't be asked (herald.gateways.tells_health says the same). ask fills a request that
+     * request_init() made; a negative errno: no memory, or the row is not complete. */
+    int (*ask)(const struct sender *sender, unsigned step, struct request *ret_request);
+    /* What a complete reply to it means: see health_from_reply(). */
+    void (*hear)(const struct sender *sender, unsigned step, const struct reply *reply, struct health *ret_health);
 };
 
 /* The gateway of that name, or NULL. */
@@ -54,6 +75,16 @@ const char *gateway_names(void);
  * understand. */
 void gateway_outcome(const struct gateway *gateway, const struct sender *sender, const struct message *message,
                      const struct reply *reply, struct outcome *ret_outcome);
+
+/* What any reply to a gateway's ask() means: a sender whose gateway is out of reach is ill. */
+void health_from_reply(const struct gateway *gateway, const struct sender *sender, unsigned step, const struct reply *reply,
+                       struct health *ret_health);
+
+/* The health that an outcome tells of: a sender that waits is ill, and anything else is no answer to the question. */
+void health_from_outcome(const struct outcome *outcome, struct health *ret_health);
+
+/* The words that the database takes: 'well', 'ill', 'unknown'. */
+const char *health_kind_to_string(enum health_kind kind);
 
 extern const struct gateway gateway_cloud;
 extern const struct gateway gateway_webhook;

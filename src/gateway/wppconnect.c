@@ -6,8 +6,10 @@
  *  - A Content-Type of exactly "application/json" selects other code in the server, which answers 201 with an empty list where
  *    it did nothing. So the charset is always named, and 201 counts only with the id of a message in it.
  *  - A phone may be several, joined by ',' or ';'. The server sends to the good ones and answers 400 for the bad: never do that.
+ *  - Its check-connection-session says Connected of a session that waits to be paired: status-session tells the truth.
  *  - A phone of more than 14 characters is taken for another kind of id, and one that is no string for a lost session. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -24,6 +26,8 @@ enum {
     CONFIGURATION_WAIT_SEC = 60,
     CHECK_FAULT_BYTES = 2048,
     NEW_CONTACTS_WAIT_SEC = 6 * 60 * 60,
+    STARTING_WAIT_SEC = 5,
+    PAIRING_WAIT_SEC = 30,
 };
 
 #define WAIT(s, seconds) .kind = OUTCOME_WAIT, .scope = SCOPE_##s, .wait_sec = (seconds)
@@ -133,19 +137,20 @@ static int write_body(const struct message *m, struct buf *out, struct outcome *
     return r < 0 ? r : 1;
 }
 
-static int write_head(const struct sender *sender, struct request *request) {
+/* Of a call of the session's. A GET has no Content-Type: with one the server may never answer. */
+static int write_head(const struct sender *sender, const char *call, struct request *request) {
     _cleanup_(buf_wipe) struct buf bearer = BUF_MAX(REQUEST_HEADER_BYTES_MAX);
     int r;
 
     (void) url_append_base(&request->url, sender->base_url);
     (void) buf_append_string(&request->url, "/api/");
     (void) url_append_escaped(&request->url, json_text_at(sender->account, "session"));
-    (void) buf_append_string(&request->url, "/send-message");
+    (void) buf_append_string(&request->url, call);
     (void) buf_printf(&bearer, "Bearer %s", sender->secret);
     r = buf_error(&request->url) < 0 ? buf_error(&request->url) : buf_error(&bearer);
     if (r >= 0)
         r = request_add_header(request, "Authorization", buf_string(&bearer));
-    if (r >= 0)
+    if (r >= 0 && strcmp(request->method, "POST") == 0)
         r = request_add_header(request, "Content-Type", "application/json; charset=utf-8");
     return r;
 }
@@ -162,7 +167,7 @@ static int wppconnect_request(const struct sender *sender, const struct message 
     r = check_message(message, ret_outcome);
     if (r <= 0)
         return r;
-    r = write_head(sender, ret_request);
+    r = write_head(sender, "/send-message", ret_request);
     if (r == -EINVAL || r == -EMSGSIZE) {
         outcome_set(ret_outcome, OUTCOME_WAIT, SCOPE_SENDER, CONFIGURATION_WAIT_SEC, 0,
                     "base_url or the credential is too long, or not fit for a request");
@@ -212,9 +217,69 @@ static void wppconnect_understand(const struct sender *sender, const struct mess
         outcome_classify(answers, reply, OUTCOME_CODE_NONE, words, ret_outcome);
 }
 
+/* --- how it is --- */
+
+enum { STEP_STATUS, STEP_START };
+
+static int wppconnect_ask(const struct sender *sender, unsigned step, struct request *ret_request) {
+    _cleanup_(buf_done) struct buf fault = BUF_MAX(CHECK_FAULT_BYTES);
+    int r = wppconnect_check(sender, &fault);
+
+    if (r < 0)
+        return r;
+    if (step == STEP_STATUS) {
+        ret_request->method = "GET";
+        return write_head(sender, "/status-session", ret_request);
+    }
+    r = write_head(sender, "/start-session", ret_request);
+    return r < 0 ? r : buf_append_string(&ret_request->body, "{\"waitQrCode\":false}");
+}
+
+static void ill(struct health *ret, int64_t wait_sec, const char *reason) {
+    *ret = (struct health) {.kind = HEALTH_ILL, .wait_sec = wait_sec};
+    (void) snprintf(ret->reason, sizeof(ret->reason), "%s", reason);
+}
+
+/* null is a session that was never started, CLOSED one that ended. */
+static void hear_status(const char *status, struct health *ret) {
+    if (!status || strcmp(status, "CLOSED") == 0)
+        *ret = (struct health) {.kind = HEALTH_GO_ON};
+    else if (strcmp(status, "CONNECTED") == 0)
+        *ret = (struct health) {.kind = HEALTH_WELL};
+    else if (strcmp(status, "INITIALIZING") == 0)
+        ill(ret, STARTING_WAIT_SEC, "the session is being started");
+    else if (strcmp(status, "QRCODE") == 0 || strcmp(status, "PHONECODE") == 0)
+        ill(ret, PAIRING_WAIT_SEC, "the session waits to be paired with a telephone: scan its QR code");
+    else
+        ill(ret, WAIT_BY_BACKOFF, "the session is neither connected nor closed");
+}
+
+static void wppconnect_hear(const struct sender *sender, unsigned step, const struct reply *reply, struct health *ret_health) {
+    _cleanup_(json_freep) struct json *doc = NULL;
+    const struct json_value *root = NULL, *status;
+    const char *fault;
+    struct outcome outcome;
+    char words[OUTCOME_REASON_BYTES];
+
+    if (json_parse(reply->body ? reply->body : "", reply->body ? reply->body_size : 0, &doc, &fault) >= 0)
+        root = json_root(doc);
+    status = json_at(root, "status");
+    if (reply->status == 200 && step == STEP_START) {
+        ill(ret_health, STARTING_WAIT_SEC, "the session was closed, and has been started again");
+    } else if (reply->status == 200 && status && (json_type(status) == JSON_STRING || json_type(status) == JSON_NULL)) {
+        hear_status(json_text(status), ret_health);
+    } else {
+        scrub_reply(reply, root, sender, NULL, words, sizeof(words));
+        outcome_classify(answers, reply, OUTCOME_CODE_NONE, words, &outcome);
+        health_from_outcome(&outcome, ret_health);
+    }
+}
+
 const struct gateway gateway_wppconnect = {
     .name = "wppconnect",
     .check = wppconnect_check,
     .request = wppconnect_request,
     .understand = wppconnect_understand,
+    .ask = wppconnect_ask,
+    .hear = wppconnect_hear,
 };

@@ -477,6 +477,30 @@ def test_pair_limit_holds_the_recipient_only(db, daemon):
     assert status(db, other) == "sending"
 
 
+def test_the_pair_limit_grows_while_the_gateway_repeats_it(db, daemon):
+    send(db, 1)
+    for pause_sec in (4, 16, 64, 64):
+        daemon.turn(wait(daemon.turn(room=1).claims[0], "recipient", -1, "pair rate limit"), room=0)
+        left = db.value("SELECT extract(epoch FROM until - clock_timestamp())::float FROM herald.holds WHERE kind = 'recipient'")
+        assert pause_sec - 2 < left <= pause_sec
+        db.sql("UPDATE herald.holds SET until = clock_timestamp() - interval '1 s'")
+        db.sql("UPDATE public.whatsapp_notifications SET next_at = clock_timestamp()")
+    db.sql("UPDATE herald.holds SET until = clock_timestamp() - interval '6 min'")
+    daemon.turn(wait(daemon.turn(room=1).claims[0], "recipient", -1, "pair rate limit"), room=0)
+    assert db.value("SELECT failures FROM herald.holds WHERE kind = 'recipient'") == 1
+
+
+@pytest.mark.parametrize("gateway, safe", [("cloud", ([], "00:00:00", None)), ("wppconnect", (["1000/1 day"], "00:00:03", 1))])
+def test_a_sender_gets_what_is_safe_for_its_gateway_unless_it_says_otherwise(db, gateway, safe):
+    add_senders(db, "silent", gateway=gateway)
+    add_senders(db, "bold", gateway=gateway, limits="{80/1 s}", gap="1 ms", max_in_flight=80)
+    assert db.sql("SELECT limits, gap::text, max_in_flight FROM herald.senders WHERE name IN ('silent', 'bold') ORDER BY name") == [
+        (["80/1 s"], "00:00:00.001", 80), safe]
+    db.sql("UPDATE herald.senders SET gateway = 'wppconnect' WHERE name IN ('silent', 'bold')")
+    assert db.sql("SELECT limits, max_in_flight FROM herald.senders WHERE name IN ('silent', 'bold') ORDER BY name") == [
+        (["80/1 s"], 80), (["1000/1 day"], 1)]
+
+
 def test_a_paused_template_holds_its_messages_only(db, daemon):
     db.sql("INSERT INTO herald.templates (name, body) VALUES ('t', 'x'), ('u', 'y')")
     ids = db.column("SELECT herald.send('+880170000000' || n, template => 't') FROM generate_series(1, 2) n")

@@ -110,7 +110,9 @@ class World:
         cluster.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
         self.db = Database(cluster, name)
         for sender, (gateway, account) in SENDERS.items():
-            self.db.sql("INSERT INTO herald.senders (name, gateway, account) VALUES (%s, %s, %s)", sender, gateway, json.dumps(account))
+            self.db.sql("INSERT INTO herald.senders (name, gateway, account, gap, max_in_flight) VALUES (%s, %s, %s, '0', 1000)",
+                        sender, gateway, json.dumps(account))
+        self.db.sql("DELETE FROM herald.health")  # a daemon that is played asks no gateway
         self.web = Web(directory, self.db, "--time-limit", "500 ms")
         self.player = Daemon(self.db)
         self.count = 0

@@ -43,9 +43,10 @@ class World:
         self.cluster.sql(f"DROP DATABASE {self.db.name} WITH (FORCE)")
 
     def add_sender(self, name, gateway="webhook", url=None, account=None, credential=None, **columns):
-        """A sender; its messages are those that name it."""
+        """A sender, without the pauses that a gateway gets by itself; its messages are those that name it."""
         account = {"cloud": CLOUD, "webhook": WEBHOOK, "wppconnect": {"session": "alerts"}}[gateway] if account is None else account
-        given = {"name": name, "gateway": gateway, "base_url": url, "account": json.dumps(account), "credential": credential, **columns}
+        given = {"name": name, "gateway": gateway, "base_url": url, "account": json.dumps(account), "credential": credential,
+                 "limits": "{}", "gap": "0", "max_in_flight": 64, **columns}
         self.db.sql(f"INSERT INTO herald.senders ({', '.join(given)}) VALUES ({', '.join(['%s'] * len(given))})", *given.values())
 
     def number(self):
@@ -87,6 +88,7 @@ class World:
 
     def probe_now(self, sender):
         """Lets a held sender's pause end."""
+        self.db.sql("UPDATE herald.health SET ask_at = clock_timestamp() WHERE sender = %s", sender)
         self.db.sql("UPDATE herald.holds SET until = clock_timestamp() WHERE kind = 'sender' AND name = %s", sender)
         self.db.sql("SELECT herald.ring_bell()")
 

@@ -1,0 +1,206 @@
+"""Health: gateways that can say how they are are asked before a sender's messages go on, and one that acknowledges nothing is held."""
+
+import pytest
+
+from player import Daemon, accepted, add_senders, in_doubt, probe_now, row, send, wait
+
+CALM = {"limits": "{}", "gap": "0", "max_in_flight": 64}
+
+
+@pytest.fixture
+def daemon(db):
+    """A daemon with a sender that can be asked, and that is acknowledged where it is asked for."""
+    add_senders(db, "wa", gateway="wppconnect", account='{"session": "alerts"}', **CALM)
+    player = Daemon(db)
+    yield player
+    player.close()
+
+
+def ask_now(db):
+    db.sql("UPDATE herald.health SET ask_at = clock_timestamp()")
+
+
+def asked(turn):
+    return [r.sender for r in turn.rows if r.what == "ask"]
+
+
+def tell(db, answer, wait_sec=None, reason=None, sender="wa"):
+    return db.sql("SELECT * FROM herald.tell(ARRAY[%s], ARRAY[%s], ARRAY[%s]::int[], ARRAY[%s])", sender, answer, wait_sec, reason)
+
+
+def hold(db):
+    return db.sql("SELECT name, cause, proof FROM herald.holds WHERE kind = 'sender'")
+
+
+def block(db, daemon):
+    """The sender would take no message."""
+    send(db, 1)
+    daemon.turn(wait(daemon.turn().claims[0], "sender", error="the session is not connected"), room=0)
+    probe_now(db, "wa")
+    ask_now(db)
+
+
+def test_a_held_sender_is_asked_and_takes_no_message_before_it_is_well(db, daemon):
+    block(db, daemon)
+    assert hold(db) == [("wa", "blocked", "health")]
+    turn = daemon.turn()
+    assert asked(turn) == ["wa"] and turn.claims == [] and turn.senders["wa"].detail == '{"session": "alerts"}'
+    assert asked(daemon.turn()) == []  # by one daemon at a time
+    assert tell(db, "well") == [("opened", "wa", "the session is not connected")]
+    assert hold(db) == [] and len(daemon.turn().claims) == 1
+    assert db.sql("SELECT is_well, ask_at > clock_timestamp() + interval '4 min' FROM herald.health") == [(True, True)]
+
+
+def test_one_that_is_ill_is_asked_again_after_its_pause(db, daemon):
+    block(db, daemon)
+    assert asked(daemon.turn()) == ["wa"]
+    assert tell(db, "ill", 30, "the session waits to be paired") == []
+    assert daemon.turn().claims == []
+    assert 25 < daemon.turn().due_sec <= 30
+    assert db.sql("SELECT reason, is_well FROM herald.health") == [("the session waits to be paired", False)]
+
+
+def test_one_that_nobody_knew_to_be_ill_is_held(db, daemon):
+    send(db, 1)
+    ask_now(db)
+    assert asked(daemon.turn(room=0)) == ["wa"]
+    assert tell(db, "ill", None, "the session is closed") == [("held", "wa", "the session is closed")]
+    assert daemon.turn().claims == []
+
+
+def test_after_failures_a_message_must_prove_what_the_gateway_says(db, daemon):
+    for i in range(7):
+        send(db, i)
+    for _ in range(5):
+        daemon.turn(wait(daemon.turn(room=1).claims[0], "message"), room=0)
+    assert hold(db) == [("wa", "blocked", "health, then message")]
+    probe_now(db, "wa")
+    ask_now(db)
+    assert asked(daemon.turn()) == ["wa"]
+    assert tell(db, "well") == [] and hold(db) == [("wa", "blocked", "message")]
+    probe, = daemon.turn().claims
+    daemon.turn(accepted(probe), room=0)
+    assert hold(db) == []
+
+
+def test_an_answer_that_tells_nothing_leaves_it_to_a_message(db, daemon):
+    block(db, daemon)
+    daemon.turn()
+    assert tell(db, "unknown", None, "404") == [] and hold(db) == [("wa", "blocked", "message")]
+    assert len(daemon.turn().claims) == 1
+
+
+def test_well_does_not_end_a_pause_that_the_gateway_asked_for(db, daemon):
+    send(db, 1)
+    ask_now(db)
+    claims = daemon.turn().claims
+    daemon.turn(wait(claims[0], "sender", 3600, "too many requests"), room=0)
+    assert tell(db, "well") == [] and hold(db) == [("wa", "blocked", "health")]
+    assert daemon.turn().due_sec > 3500
+
+
+def test_a_gateway_that_cannot_be_asked_is_probed_by_a_message(db, daemon):
+    add_senders(db, "hook")
+    ident = send(db, 9, sender="hook")
+    daemon.turn(wait(next(c for c in daemon.turn().claims if c.id == ident), "sender"), room=0)
+    probe_now(db, "hook")
+    assert [c.id for c in daemon.turn().claims] == [ident]
+    assert db.column("SELECT sender FROM herald.health") == ["wa"]
+
+
+def test_health_follows_the_senders(db, daemon):
+    db.sql("UPDATE herald.senders SET enabled = false")
+    assert db.column("SELECT sender FROM herald.health") == []
+    db.sql("UPDATE herald.senders SET enabled = true; UPDATE herald.senders SET name = 'wb'")
+    assert db.column("SELECT sender FROM herald.health") == ["wb"]
+    db.sql("UPDATE herald.settings SET value = '' WHERE name = 'health_interval'; UPDATE herald.senders SET name = 'wc'")
+    assert db.sql("SELECT sender, ask_at::text FROM herald.health") == [("wc", "infinity")]
+    db.sql("DELETE FROM herald.senders")
+    assert db.column("SELECT sender FROM herald.health") == []
+
+
+# --- senders that acknowledge nothing ---
+
+
+def receipt(db, message_id, status="sent"):
+    db.sql("SELECT herald.receive('{wppconnect}', '{alerts}', ARRAY[%s], '{NULL}', '{NULL}', ARRAY[%s], '{NULL}', '{NULL}')", message_id, status)
+
+
+def accept(db, daemon, number, message_id):
+    ident = send(db, number)
+    daemon.turn(accepted(next(c for c in daemon.turn().claims if c.id == ident), message_id=message_id), room=0)
+    return ident
+
+
+def minutes_pass(db):
+    db.sql("UPDATE herald.sender_state SET acknowledge_by = acknowledge_by - interval '2 min'")
+    db.sql("UPDATE public.whatsapp_notifications SET sent_at = sent_at - interval '2 min'")
+
+
+@pytest.fixture
+def stalled(db, daemon):
+    """A sender that was acknowledged once; then it accepted two messages, and nothing has come since."""
+    first = accept(db, daemon, 1, "m1")
+    receipt(db, "m1")
+    later = [accept(db, daemon, 2, "m2"), accept(db, daemon, 3, "m3")]
+    assert 55 < daemon.turn(room=0).due_sec <= 60
+    minutes_pass(db)
+    return first, later
+
+
+def test_a_sender_that_acknowledges_nothing_any_more_is_held_and_its_messages_are_in_doubt(db, daemon, stalled):
+    first, later = stalled
+    turn = daemon.turn()
+    assert turn.events == [("held", "wa", "it accepts messages, and has acknowledged none for 00:01:00")]
+    assert [row(db, i)["send_status"] for i in (first, *later)] == ["sent", "in_doubt", "in_doubt"]
+    assert hold(db) == [("wa", "blocked", "receipt")]
+    assert any("never acknowledged" in what for _, what in db.sql("SELECT at, what FROM herald.explain(%s)", later[0]))
+
+
+def test_the_others_take_over(db, daemon, stalled):
+    add_senders(db, "other", priority=-1)
+    daemon.turn()
+    db.sql("UPDATE public.whatsapp_notifications SET next_at = clock_timestamp() WHERE send_status = 'in_doubt'")
+    daemon.turn()
+    assert {c.sender for c in daemon.turn().claims} == {"other"}
+
+
+def test_it_is_open_again_when_something_is_acknowledged(db, daemon, stalled):
+    daemon.turn()
+    receipt(db, "m2", "delivered")
+    assert hold(db) == []
+    assert row(db, stalled[1][0])["send_status"] == "delivered"  # and no longer in doubt
+    assert len(daemon.turn(room=0).tasks) == 0
+
+
+def test_it_is_probed_by_one_message_a_pause_until_one_is_acknowledged(db, daemon, stalled):
+    daemon.turn()
+    for i in range(4):
+        send(db, 20 + i)
+    assert daemon.turn().claims == []
+    probe_now(db, "wa")
+    probe, = daemon.turn().claims
+    turn = daemon.turn(accepted(probe, message_id="m9"))
+    assert turn.claims == [] and turn.events == [] and hold(db) == [("wa", "blocked", "receipt")]
+    probe_now(db, "wa")
+    assert len(daemon.turn().claims) == 1
+    receipt(db, "m9")
+    assert hold(db) == [] and len(daemon.turn().claims) == 2
+
+
+def test_a_sender_that_never_acknowledged_need_not(db, daemon):
+    accept(db, daemon, 1, "m1")
+    minutes_pass(db)
+    assert daemon.turn().events == [] and db.value("SELECT acknowledge_by FROM herald.sender_state") is None
+
+
+def test_what_was_in_doubt_for_it_once_is_not_so_again(db, daemon, stalled):
+    daemon.turn()
+    db.sql("UPDATE public.whatsapp_notifications SET next_at = clock_timestamp() WHERE send_status = 'in_doubt'; DELETE FROM herald.holds")
+    daemon.turn()
+    claims = daemon.turn().claims
+    assert len(claims) == 2
+    daemon.turn(*(accepted(c, message_id=f"again{c.id}") for c in claims), room=0)
+    minutes_pass(db)
+    daemon.turn()
+    assert {row(db, c.id)["send_status"] for c in claims} == {"sent"} and hold(db) != []

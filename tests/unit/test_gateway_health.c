@@ -1,0 +1,114 @@
+/* How gateways are asked how a sender is, and what their answers mean. */
+#include "gateway_fixture.h"
+
+#include <errno.h>
+
+#define WPPCONNECT "{\"session\":\"alerts\"}"
+#define CLOUD "{\"phone_number_id\":\"106540352242922\",\"api_version\":\"v25.0\"}"
+
+struct health_row {
+    const char *name;
+    const struct gateway *gateway;
+    unsigned step;
+    int status;
+    const char *body;
+    enum health_kind kind;
+    int64_t wait_sec;
+    const char *reason_holds; /* or NULL: none */
+};
+
+static const struct health_row rows[] = {
+    {"connected", &gateway_wppconnect, 0, 200, "{\"status\":\"CONNECTED\",\"qrcode\":null}", HEALTH_WELL, 0, NULL},
+    {"closed", &gateway_wppconnect, 0, 200, "{\"status\":\"CLOSED\"}", HEALTH_GO_ON, 0, NULL},
+    {"never started", &gateway_wppconnect, 0, 200, "{\"status\":null}", HEALTH_GO_ON, 0, NULL},
+    {"starting", &gateway_wppconnect, 0, 200, "{\"status\":\"INITIALIZING\"}", HEALTH_ILL, 5, "being started"},
+    {"waits for its QR code", &gateway_wppconnect, 0, 200, "{\"status\":\"QRCODE\",\"qrcode\":\"data:…\"}", HEALTH_ILL, 30, "paired"},
+    {"waits for its pairing code", &gateway_wppconnect, 0, 200, "{\"status\":\"PHONECODE\"}", HEALTH_ILL, 30, "paired"},
+    {"another state", &gateway_wppconnect, 0, 200, "{\"status\":\"BROKEN\"}", HEALTH_ILL, WAIT_BY_BACKOFF, "neither"},
+    {"no state", &gateway_wppconnect, 0, 200, "{}", HEALTH_UNKNOWN, WAIT_BY_BACKOFF, "can't be understood"},
+    {"a state that is no text", &gateway_wppconnect, 0, 200, "{\"status\":7}", HEALTH_UNKNOWN, WAIT_BY_BACKOFF, "can't be understood"},
+    {"a page", &gateway_wppconnect, 0, 200, "<html>", HEALTH_UNKNOWN, WAIT_BY_BACKOFF, "can't be understood"},
+    {"a bad token", &gateway_wppconnect, 0, 401, "{\"error\":\"Check that the Session and Token are correct\"}", HEALTH_ILL, 60, "token"},
+    {"no such page", &gateway_wppconnect, 0, 404, "<html>", HEALTH_ILL, 60, "base_url"},
+    {"an error", &gateway_wppconnect, 0, 500, "{}", HEALTH_UNKNOWN, WAIT_BY_BACKOFF, "could not send"},
+    {"started", &gateway_wppconnect, 1, 200, "{\"status\":\"CLOSED\",\"qrcode\":null}", HEALTH_ILL, 5, "started again"},
+    {"not started", &gateway_wppconnect, 1, 401, "{}", HEALTH_ILL, 60, "token"},
+    {"the number", &gateway_cloud, 0, 200, "{\"id\":\"106540352242922\"}", HEALTH_WELL, 0, NULL},
+    {"an expired token", &gateway_cloud, 0, 401, "{\"error\":{\"message\":\"Expired " SECRET "\",\"code\":190}}", HEALTH_ILL, 60, "token"},
+    {"no such number", &gateway_cloud, 0, 400, "{\"error\":{\"message\":\"No\",\"code\":100,\"error_subcode\":33}}", HEALTH_ILL, 600, "phone"},
+    {"a parameter that it does not know", &gateway_cloud, 0, 400, "{\"error\":{\"message\":\"No\",\"code\":100}}", HEALTH_UNKNOWN, WAIT_BY_BACKOFF, "No"},
+    {"a hiccup", &gateway_cloud, 0, 500, "{\"error\":{\"message\":\"No\",\"code\":131000}}", HEALTH_UNKNOWN, WAIT_BY_BACKOFF, "No"},
+    {"a throttle", &gateway_cloud, 0, 429, "{\"error\":{\"message\":\"No\",\"code\":4}}", HEALTH_ILL, 300, "No"},
+};
+
+static const char *account_of(const struct gateway *gateway) {
+    return gateway == &gateway_cloud ? CLOUD : WPPCONNECT;
+}
+
+static void test_answer(void **state) {
+    const struct health_row *row = *state;
+    _cleanup_(json_freep) struct json *doc = parsed(account_of(row->gateway));
+    struct sender sender = {.name = "main", .base_url = "http://127.0.0.1:1", .account = json_root(doc), .secret = SECRET};
+    struct reply reply = reply_of(row->status, row->body);
+    struct health health;
+
+    health_from_reply(row->gateway, &sender, row->step, &reply, &health);
+    if (health.kind != row->kind || health.wait_sec != row->wait_sec)
+        fail_msg("%d after %lld s, not %d after %lld s: %s", health.kind, (long long) health.wait_sec, row->kind,
+                 (long long) row->wait_sec, health.reason);
+    if (row->reason_holds ? !strstr(health.reason, row->reason_holds) : health.reason[0] != '\0')
+        fail_msg("the reason is: %s", health.reason);
+    assert_null(strstr(health.reason, SECRET));
+}
+
+static void test_out_of_reach(_unused_ void **state) {
+    _cleanup_(json_freep) struct json *doc = parsed(WPPCONNECT);
+    struct sender sender = {.name = "main", .base_url = "http://127.0.0.1:1", .account = json_root(doc), .secret = SECRET};
+    static const enum reply_kind kinds[] = {REPLY_UNSENT, REPLY_UNKNOWN};
+    struct health health;
+
+    for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
+        struct reply reply = {.kind = kinds[i], .reason = "connection refused for " SECRET};
+
+        health_from_reply(&gateway_wppconnect, &sender, 0, &reply, &health);
+        assert_int_equal(health.kind, HEALTH_ILL);
+        assert_int_equal(health.wait_sec, WAIT_BY_BACKOFF);
+        assert_non_null(strstr(health.reason, "connection refused"));
+        assert_null(strstr(health.reason, SECRET));
+    }
+}
+
+static void assert_asks(const struct gateway *gateway, unsigned step, const char *method, const char *url, const char *body) {
+    _cleanup_(json_freep) struct json *doc = parsed(account_of(gateway));
+    struct sender sender = {.name = "main", .base_url = "http://127.0.0.1:1/x", .account = json_root(doc), .secret = SECRET};
+    struct request request;
+
+    request_init(&request);
+    assert_int_equal(gateway->ask(&sender, step, &request), 0);
+    assert_string_equal(request.method, method);
+    assert_string_equal(buf_string(&request.url), url);
+    assert_string_equal(buf_string(&request.body), body);
+    assert_string_equal(header_of(&request, "Authorization"), "Bearer " SECRET);
+    assert_int_equal(header_of(&request, "Content-Type") != NULL, strcmp(method, "POST") == 0);
+    request_done(&request);
+    sender.secret = NULL;
+    request_init(&request);
+    assert_int_equal(gateway->ask(&sender, step, &request), -EINVAL);
+    request_done(&request);
+}
+
+static void test_questions(_unused_ void **state) {
+    assert_asks(&gateway_wppconnect, 0, "GET", "http://127.0.0.1:1/x/api/alerts/status-session", "");
+    assert_asks(&gateway_wppconnect, 1, "POST", "http://127.0.0.1:1/x/api/alerts/start-session", "{\"waitQrCode\":false}");
+    assert_asks(&gateway_cloud, 0, "GET", "http://127.0.0.1:1/x/v25.0/106540352242922?fields=id", "");
+}
+
+int main(void) {
+    static const struct CMUnitTest others[] = {cmocka_unit_test(test_out_of_reach), cmocka_unit_test(test_questions)};
+    static struct CMUnitTest tests[ELEMENTSOF(rows) + ELEMENTSOF(others)];
+
+    for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+        tests[i] = (struct CMUnitTest) {.name = rows[i].name, .test_func = test_answer, .initial_state = (void *) &rows[i]};
+    memcpy(tests + ELEMENTSOF(rows), others, sizeof(others));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
