@@ -22,9 +22,10 @@ GRANT EXECUTE ON FUNCTION
     herald.prove_bell(text)
 TO herald_daemon;
 
--- What faces the network says what became of messages, and nothing else.
+-- What faces the network says what became of messages, and what people and gateways want, and nothing else.
 GRANT EXECUTE ON FUNCTION
     herald.receive(text[], text[], text[], bigint[], bigint[], text[], bigint[], text[]),
+    herald.hear(text[], text[], text[], text[], bigint[]),
     herald.apply_early(bigint[], text[]),
     herald.web_senders(),
     herald.metrics()

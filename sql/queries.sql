@@ -47,6 +47,9 @@ select set_config('synchronous_commit', 'off', false), set_config('lc_numeric', 
 -- name: receive
 select kind, n from herald.receive($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[], $8::text[])
 
+-- name: hear
+select herald.hear($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])
+
 -- name: apply_early
 select herald.apply_early(null, null)
 

@@ -18,6 +18,13 @@ BEGIN
                                   ELSE 'it may have been sent; its rule''s policy decides at ' || herald.local_time(n.next_at) END
         WHEN 'sent' THEN 'the gateway has it; no receipt has come yet'
         ELSE n.send_status || coalesce(': ' || n.error, '') END;
+    RETURN QUERY
+        SELECT format('%s has opted out (%s, since %s)', x.name, x.reason, herald.local_time(x.since))
+               || CASE WHEN n.send_status = 'suppressed' THEN '; herald.opt_in() takes that back'
+                       ELSE ': it ends as suppressed when its turn comes' END
+          FROM herald.holds x
+         WHERE x.kind = 'recipient' AND x.cause = 'opt-out' AND x.name IN (n.target, n.recipient)
+           AND (n.send_status IN ('pending', 'in_doubt') AND n.next_at IS NOT NULL OR n.send_status = 'suppressed');
     IF n.send_status NOT IN ('pending', 'in_doubt') OR n.next_at IS NULL THEN
         RETURN;
     END IF;
@@ -27,7 +34,7 @@ BEGIN
                      OR x.kind = 'template' AND x.name = n.template
                      OR x.kind = 'sender' AND (x.name = lane.sender
                         OR lane.sender IS NULL AND x.name IN (SELECT s.name FROM herald.senders s WHERE s.enabled AND s.channel = n.channel))
-                     OR x.kind = 'recipient' AND x.name IN (n.target, n.recipient))
+                     OR x.kind = 'recipient' AND x.cause <> 'opt-out' AND x.name IN (n.target, n.recipient))
                 AND (x.until IS NULL OR x.until > moment) LOOP
         RETURN NEXT format('%s is held (%s, by %s): %s%s', h.kind || CASE h.name WHEN '' THEN '' ELSE ' "' || h.name || '"' END,
                            h.cause, h.who, h.reason, coalesce('; until ' || herald.local_time(h.until), ''));

@@ -10,7 +10,7 @@ SET enable_hashjoin = off
 SET enable_mergejoin = off
 AS $$
     WITH lane AS (
-        SELECT l.id, EXISTS (SELECT FROM herald.holds h
+        SELECT l.id, l.floor, EXISTS (SELECT FROM herald.holds h
                               WHERE h.kind = 'all' OR h.kind = 'rule' AND h.name = l.rule OR h.kind = 'sender' AND h.name = l.sender
                                  OR h.kind = 'channel' AND h.name = l.channel) AS is_held
           FROM herald.lanes l
@@ -64,8 +64,15 @@ AS $$
     SELECT 'receipts_ignored_total', 'counter', 'Receipts about messages that are not ours', '',
            coalesce((SELECT c.n FROM herald.receipt_counts c WHERE c.kind = 'ignored'), 0)
     UNION ALL
-    SELECT 'holds', 'gauge', 'What is held, by kind', format('kind="%s"', k.kind),
-           (SELECT count(*) FROM herald.holds h WHERE h.kind = k.kind)
+    SELECT 'wishes_total', 'counter', 'Addresses that webhooks opted out, and in again', format('wish="%s"', w.wish),
+           coalesce((SELECT c.n FROM herald.receipt_counts c WHERE c.kind = w.kind), 0)
+      FROM (VALUES ('stop', 'opted out'), ('resume', 'opted in')) w (wish, kind)
+    UNION ALL
+    SELECT 'opted_out', 'gauge', 'Addresses that want no messages', '',
+           (SELECT count(*) FROM herald.holds h WHERE h.kind = 'recipient' AND h.cause = 'opt-out')
+    UNION ALL
+    SELECT 'holds', 'gauge', 'What is held, by kind, but for opt-outs', format('kind="%s"', k.kind),
+           (SELECT count(*) FROM herald.holds h WHERE h.kind = k.kind AND h.cause <> 'opt-out')
       FROM unnest('{all,rule,sender,channel,recipient,template}'::text[]) k (kind)
     UNION ALL
     SELECT 'notification_queue_usage', 'gauge', 'How full the queue of NOTIFY is, from 0 to 1', '', pg_notification_queue_usage()

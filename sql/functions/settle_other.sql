@@ -87,10 +87,12 @@ BEGIN
     ELSIF outcome = 'wait' AND scope = 'sender' THEN
         RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, nullif(wait_sec, -1), why, 'health') h;
     ELSIF outcome = 'wait' THEN
-        INSERT INTO herald.holds (kind, name, cause, until, reason, who, failures)
+        -- A template that the gateway has told us it does not send waits until it tells otherwise: until is NULL.
+        INSERT INTO herald.holds AS h (kind, name, cause, until, reason, who, failures)
         VALUES (scope, CASE scope WHEN 'template' THEN n.template ELSE n.target END,
                 CASE scope WHEN 'template' THEN 'template' ELSE 'pair limit' END, n.next_at, why, 'pgherald', failures)
-        ON CONFLICT (kind, name, cause) DO UPDATE SET until = EXCLUDED.until, reason = EXCLUDED.reason, failures = EXCLUDED.failures;
+        ON CONFLICT (kind, name, cause) DO UPDATE SET until = EXCLUDED.until, reason = EXCLUDED.reason, failures = EXCLUDED.failures
+         WHERE h.until IS NOT NULL;
     ELSIF outcome = 'rejected' THEN
         -- A gateway that refuses a message works.
         RETURN QUERY SELECT o.* FROM herald.open_senders(ARRAY[n.sender]) o;

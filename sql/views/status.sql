@@ -37,10 +37,12 @@ SELECT x.item, x.value, x.attention FROM (
            || CASE WHEN h.until IS NULL THEN '' WHEN h.cause = 'blocked' THEN '; probed next at ' || herald.local_time(h.until)
                    ELSE '; until ' || herald.local_time(h.until) END,
            CASE WHEN h.cause IN ('new', 'flood') THEN 'look with pgherald sweep ' || h.name || ' --dry-run, then pgherald resume rule ' || h.name
-                WHEN h.cause = 'blocked' THEN 'mend the sender; it is probed by itself' END
+                WHEN h.cause = 'blocked' THEN 'mend the sender; it is probed by itself'
+                WHEN h.cause = 'template' AND h.until IS NULL
+                THEN 'see to it in the WhatsApp Manager; it goes on when the gateway says so, or by pgherald resume template ' || h.name END
       FROM herald.holds h WHERE h.cause <> 'opt-out'
     UNION ALL
-    SELECT 45, 'opted out', count(*)::text, NULL FROM herald.holds h WHERE h.cause = 'opt-out' HAVING count(*) > 0
+    SELECT 45, 'opted out', format('%s, the last at %s', count(*), herald.local_time(max(h.since))), NULL FROM herald.holds h WHERE h.cause = 'opt-out' HAVING count(*) > 0
     UNION ALL
     SELECT 50, 'sender ' || s.name, s.gateway || ', channel ' || s.channel || CASE WHEN s.enabled THEN '' ELSE ', not enabled' END
            || CASE WHEN y.is_well THEN ', well when asked at ' || herald.local_time(y.asked_at) ELSE '' END, NULL

@@ -1,12 +1,12 @@
-/* The Cloud API: {"object": "whatsapp_business_account", "entry": [{"changes": [{"field": "messages", "value": {"metadata":
- * {"phone_number_id"}, "statuses": [{"id", "status", "timestamp", "biz_opaque_callback_data", "errors"}]}}]}]}, up to 1,000 updates
- * a request, in no order, and again and again for seven days where the answer was not 200. */
+/* The Cloud API: a change of field "messages" whose value is {"metadata": {"phone_number_id"}, "statuses": [{"id", "status",
+ * "timestamp", "biz_opaque_callback_data", "errors"}]}. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/parse.h"
 #include "base/text.h"
+#include "web/change.h"
 #include "web/receipt.h"
 
 #define TIME_MAX_SEC INT64_C(4102444800) /* 2100 */
@@ -87,32 +87,27 @@ static int read_update(const struct json_value *update, const char *account, rec
     return on_receipt(&receipt, userdata);
 }
 
-static int read_change(const struct json_value *change, receipt_fn on_receipt, void *userdata) {
-    const char *field = json_text_at(change, "field"), *account = json_text_at(change, "value.metadata.phone_number_id");
-    const struct json_value *statuses = json_at(change, "value.statuses");
+struct reading {
+    receipt_fn on_receipt;
+    void *userdata;
+};
+
+static int on_change(const struct change *change, void *userdata) {
+    const struct reading *reading = userdata;
+    const char *account = json_text_at(change->value, "metadata.phone_number_id");
+    const struct json_value *statuses = json_at(change->value, "statuses");
     int r = 0;
 
-    if (!field || strcmp(field, "messages") != 0 || !account || strlen(account) > RECEIPT_ACCOUNT_BYTES || !statuses ||
+    if (strcmp(change->field, "messages") != 0 || !account || strlen(account) > RECEIPT_ACCOUNT_BYTES || !statuses ||
         json_type(statuses) != JSON_ARRAY)
         return 0;
     for (const struct json_value *u = json_first(statuses); u && r >= 0; u = json_next(u))
-        r = read_update(u, account, on_receipt, userdata);
+        r = read_update(u, account, reading->on_receipt, reading->userdata);
     return r;
 }
 
 int receipt_read_cloud(const struct json_value *root, receipt_fn on_receipt, void *userdata) {
-    const struct json_value *entries = json_at(root, "entry");
-    int r = 0;
+    struct reading reading = {.on_receipt = on_receipt, .userdata = userdata};
 
-    if (!root || json_type(root) != JSON_OBJECT || !entries || json_type(entries) != JSON_ARRAY)
-        return -EBADMSG;
-    for (const struct json_value *e = json_first(entries); e && r >= 0; e = json_next(e)) {
-        const struct json_value *changes = json_at(e, "changes");
-
-        if (!changes || json_type(changes) != JSON_ARRAY)
-            continue;
-        for (const struct json_value *c = json_first(changes); c && r >= 0; c = json_next(c))
-            r = read_change(c, on_receipt, userdata);
-    }
-    return r;
+    return change_read(root, on_change, &reading);
 }

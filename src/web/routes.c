@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "web/figures.h"
+#include "web/notice.h"
 #include "web/receipt.h"
 
 #define PLAIN "text/plain; charset=utf-8"
@@ -68,6 +69,29 @@ static int on_receipt(const struct receipt *receipt, void *userdata) {
     return 0;
 }
 
+/* Of a stranger's account nobody is heard. */
+static int on_notice(const struct notice *notice, void *userdata) {
+    struct reading *reading = userdata;
+
+    if (notice->account && !senders_have_account(reading->senders, reading->key, notice->account))
+        return 0;
+    batch_add_notice(reading->batch, notice);
+    reading->found++;
+    return 0;
+}
+
+static int read_cloud(const struct json_value *root, struct reading *reading) {
+    int r = receipt_read_cloud(root, on_receipt, reading);
+
+    return r < 0 ? r : notice_read_cloud(root, on_notice, reading);
+}
+
+static int read_wppconnect(const struct json_value *root, struct reading *reading) {
+    int r = receipt_read_wppconnect(root, on_receipt, reading);
+
+    return r < 0 ? r : notice_read_wppconnect(root, on_notice, reading);
+}
+
 static void on_recorded(int result, void *userdata) {
     struct job *job = userdata;
 
@@ -75,9 +99,9 @@ static void on_recorded(int result, void *userdata) {
     free(job);
 }
 
-typedef int (*read_fn)(const struct json_value *root, receipt_fn on_receipt, void *userdata);
+typedef int (*read_fn)(const struct json_value *root, struct reading *reading);
 
-static void take_receipts(struct routes *r, struct server_request *request, int key, read_fn read_receipts) {
+static void take_webhook(struct routes *r, struct server_request *request, int key, read_fn read_webhook) {
     _cleanup_(json_freep) struct json *document = NULL;
     const struct buf *body = server_body(request);
     struct reading reading = {.senders = watcher_senders(r->watcher), .batch = intake_open(r->intake), .key = key};
@@ -90,7 +114,7 @@ static void take_receipts(struct routes *r, struct server_request *request, int 
     }
     result = json_parse(buf_string(body), body->size, &document, &reason);
     if (result >= 0)
-        result = read_receipts(json_root(document), on_receipt, &reading);
+        result = read_webhook(json_root(document), &reading);
     if (result < 0 || reading.found == 0) {
         answer(request, result == -EBADMSG ? BAD_REQUEST : result < 0 ? FAULT : OK,
                result == -EBADMSG ? "not a webhook of this gateway\n" : result < 0 ? "no memory\n" : "ok\n");
@@ -98,7 +122,7 @@ static void take_receipts(struct routes *r, struct server_request *request, int 
     }
     struct job *job = job_new(r, request);
     if (!job) {
-        answer(request, FAULT, "no memory\n"); /* its receipts are recorded with the next ones' */
+        answer(request, FAULT, "no memory\n"); /* what it says is recorded with the next ones' */
         return;
     }
     job->waiter = (struct batch_waiter) {.done = on_recorded, .userdata = job};
@@ -111,7 +135,7 @@ static void post_cloud(struct routes *r, struct server_request *request) {
     int key = senders_find_app(watcher_senders(r->watcher), signature, buf_string(body), body->size);
 
     if (key >= 0) {
-        take_receipts(r, request, key, receipt_read_cloud);
+        take_webhook(r, request, key, read_cloud);
         return;
     }
     if (key != -ENOENT) {
@@ -128,7 +152,7 @@ static void post_wppconnect(struct routes *r, struct server_request *request) {
     if (key < 0)
         answer(request, NOT_FOUND, "there is no such page\n"); /* the secret was changed meanwhile */
     else
-        take_receipts(r, request, key, receipt_read_wppconnect);
+        take_webhook(r, request, key, read_wppconnect);
 }
 
 /* The handshake: whoever registers the webhook proves that he knows the token, and we that we are here. */
