@@ -537,6 +537,7 @@ def test_figures(world):
     world.db.sql("INSERT INTO herald.holds (kind, name, cause, reason) VALUES ('sender', 'wa', 'paused', 'x')")
     world.db.sql("SELECT herald.send('+8801900000001', 'x', sender => 'wa')")
     world.db.sql("UPDATE whatsapp_notifications SET next_at = now() - interval '1 hour' WHERE target = '+8801900000001'")
+    world.db.sql("UPDATE herald.lanes SET floor = '-infinity'")  # as if it had been so for an hour
     assert world.web.figure('holds{kind="sender"}') == 1
     assert world.web.figure('messages{state="pending"}') == 1
     assert 3600 <= world.web.figure('oldest_due_seconds{held="true"}') < 3700
