@@ -399,8 +399,10 @@ CREATE TABLE herald.listeners (
     joins int NOT NULL DEFAULT 0,
     asleep_until timestamptz NOT NULL DEFAULT '-infinity',
     attended_until timestamptz NOT NULL DEFAULT '-infinity',
-    seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    wakes bigint[] NOT NULL DEFAULT '{0,0,0}'
 ) WITH (fillfactor = 10);
+COMMENT ON COLUMN herald.listeners.wakes IS 'how often it woke, since it started: rung for, by the clock, by the backstop';
 COMMENT ON COLUMN herald.listeners.joins IS 'how often it joined: what it asked for before holds no longer';
 -- Until a daemon has joined, nobody attends.
 INSERT INTO herald.listeners (node, incarnation, seen_at) VALUES ('', 0, '-infinity');

@@ -15,7 +15,7 @@ GRANT EXECUTE ON FUNCTION
     herald.plan_and_claim(bigint, int, int, int),
     herald.plan_failed(text, text, text),
     herald.attend(text, bigint, int),
-    herald.backstop(text, bigint, int),
+    herald.backstop(text, bigint, int, bigint[]),
     herald.horizon(),
     herald.leave(text, bigint, bigint[]),
     herald.tell(text[], text[], int[], text[]),

@@ -27,7 +27,7 @@ select set_config('statement_timeout', $1, false)
 select herald.attend($1, $2::bigint, $3::int)
 
 -- name: backstop
-select herald.backstop($1, $2::bigint, $3::int)
+select herald.backstop($1, $2::bigint, $3::int, $4::bigint[])
 
 -- name: horizon
 select herald.horizon()

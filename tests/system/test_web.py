@@ -547,6 +547,18 @@ def test_figures(world):
     assert world.web.figure('web_answers_total{status="200"}') > 1
 
 
+def test_figures_of_limits_wakes_and_latencies(world):
+    world.db.sql("UPDATE herald.senders SET limits = '{1000/1 day}' WHERE name = 'wa'")
+    claim = world.claim()
+    assert world.web.figure('limit_room{sender="wa",limit="1000/1 day"}') == 999
+    world.player.turn(accepted(claim))
+    world.db.sql("UPDATE whatsapp_notifications SET created_at = sent_at - interval '2 s', delivered_at = NULL, read_at = NULL")
+    assert {world.web.figure(f'latency_seconds{{stage="sent",quantile="{q}"}}') for q in ("0.5", "0.95", "0.99")} == {2}
+    assert 'stage="read"' not in world.web.get("/metrics")[1]
+    world.player.backstop()
+    assert [world.web.figure(f'wakes_total{{node="node-1",cause="{cause}"}}') for cause in ("rung", "clock", "backstop")] == [1, 2, 3]
+
+
 def test_what_a_person_must_decide_is_counted(world):
     claim = world.claim()
     world.player.turn(in_doubt(claim))
