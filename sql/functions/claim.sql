@@ -69,7 +69,7 @@ BEGIN
                                         AND (h.until IS NULL OR h.until > moment)) THEN 'defer'
                                 WHEN some_quiet AND EXISTS (
                                      SELECT FROM herald.recipients p
-                                      WHERE p.name = m.recipient AND p.channel = m.channel AND p.quiet_hours IS NOT NULL
+                                      WHERE (p.name = m.recipient OR p.address = m.target) AND p.channel = m.channel AND p.quiet_hours IS NOT NULL
                                         AND herald.quiet_until(p, moment) IS NOT NULL)
                                      AND NOT EXISTS (SELECT FROM herald.rules r WHERE r.name = m.lane_rule AND r.urgent) THEN 'quiet'
                                 WHEN some_recheck AND coalesce(m.confirmed_at, m.created_at) < moment - interval '1 min'

@@ -43,9 +43,11 @@ BEGIN
              WHERE t.action = 'decide') d
      WHERE n.id = d.id;
     UPDATE public.whatsapp_notifications n
-       SET next_at = herald.quiet_until(p, moment)
-      FROM unnest(ids, actions) AS t (id, action), herald.recipients p
-     WHERE t.action = 'quiet' AND n.id = t.id AND p.name = n.recipient AND p.channel = n.channel;
+       SET next_at = coalesce((SELECT max(herald.quiet_until(p, moment)) FROM herald.recipients p
+                                WHERE (p.name = n.recipient OR p.address = n.target) AND p.channel = n.channel
+                                  AND p.quiet_hours IS NOT NULL), moment)
+      FROM unnest(ids, actions) AS t (id, action)
+     WHERE t.action = 'quiet' AND n.id = t.id;
     UPDATE public.whatsapp_notifications n
        SET next_at = coalesce((SELECT CASE WHEN bool_or(h.until IS NULL) THEN 'infinity' ELSE max(h.until) END FROM herald.holds h
                                 WHERE (h.kind = 'template' AND h.name = n.template

@@ -42,7 +42,7 @@ BEGIN
     RETURN QUERY
         SELECT 'its recipient has quiet hours until ' || herald.local_time(q.until)
           FROM herald.recipients p CROSS JOIN LATERAL (SELECT herald.quiet_until(p, moment) AS until) q
-         WHERE p.name = n.recipient AND p.channel = n.channel AND p.quiet_hours IS NOT NULL AND q.until IS NOT NULL
+         WHERE (p.name = n.recipient OR p.address = n.target) AND p.channel = n.channel AND p.quiet_hours IS NOT NULL AND q.until IS NOT NULL
            AND NOT EXISTS (SELECT FROM herald.rules r WHERE r.name = n.rule AND r.urgent);
     RETURN QUERY SELECT 'it waits until its rule''s source has confirmed that it is still true' FROM herald.rechecks c WHERE c.rule = n.rule LIMIT 1;
     IF NOT EXISTS (SELECT FROM herald.senders s WHERE s.enabled AND s.channel = n.channel AND (lane.sender IS NULL OR s.name = lane.sender)) THEN
