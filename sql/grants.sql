@@ -36,8 +36,8 @@ GRANT INSERT ON herald.events TO herald_capture;
 GRANT SELECT (asleep_until, attended_until) ON herald.listeners TO herald_capture;
 GRANT EXECUTE ON FUNCTION herald.ring_bell(boolean), herald.capture_as_sweep(text, boolean) TO herald_capture;
 
--- For the not_before of users' views.
-GRANT EXECUTE ON FUNCTION herald.next_window(timestamptz, text, time, time) TO herald_rules, herald_reader, herald_operator;
+-- For users' views.
+GRANT EXECUTE ON FUNCTION herald.next_window(timestamptz, text, time, time), herald.now() TO herald_rules, herald_reader, herald_operator;
 
 -- Readers read; operators also retry, cancel, pause, send.
 GRANT SELECT ON public.whatsapp_notifications TO herald_reader, herald_operator;
@@ -63,5 +63,6 @@ GRANT EXECUTE ON FUNCTION
     herald.opt_in(text),
     herald.sweep(text),
     herald.sweep_dry_run(text),
+    herald.replay(text, text),
     herald.ring(text, text)
 TO herald_operator;

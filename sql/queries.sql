@@ -145,6 +145,9 @@ select herald.sweep($1)
 -- name: cli_sweep_dry_run
 select * from herald.sweep_dry_run($1)
 
+-- name: cli_replay
+select * from herald.replay($1, $2)
+
 -- name: cli_rules
 select name from herald.rules order by name
 

@@ -5,14 +5,14 @@ import pytest
 
 from player import Daemon, add_rule, add_senders, login
 
-READS = {"check", "explain", "list", "local_time", "next_window", "preview", "sender_accounts", "setting", "show"}
+READS = {"check", "explain", "list", "local_time", "next_window", "now", "preview", "sender_accounts", "setting", "show"}
 FUNCTIONS = {
     "herald_daemon": {"attend", "backstop", "horizon", "join", "leave", "plan", "plan_and_claim", "plan_failed", "prove_bell", "tell", "turn"},
     "herald_web": {"apply_early", "hear", "metrics", "receive", "web_senders"},
     "herald_reader": READS,
-    "herald_operator": READS | {"cancel", "opt_in", "opt_out", "pause", "resume", "retry", "retry_all", "ring", "send", "sweep", "sweep_dry_run"},
+    "herald_operator": READS | {"cancel", "opt_in", "opt_out", "pause", "resume", "retry", "retry_all", "replay", "ring", "send", "sweep", "sweep_dry_run"},
     "herald_capture": {"capture_as_sweep", "ring_bell"},
-    "herald_rules": {"next_window", "source_1", "still_1"},
+    "herald_rules": {"next_window", "now", "source_1", "still_1"},
     "nobody": set(),
 }
 TABLES = {
