@@ -21,6 +21,7 @@ INSERT INTO herald.settings (name, value, meaning) VALUES
     ('health_interval', '5 min', 'so often a sender whose gateway can say how it is is asked, without a message; empty: only when it is held'),
     ('acknowledge_limit', '1 min', 'a sender of an unofficial gateway that acknowledges nothing for so long, though it used to, is held'),
     ('failures_in_a_row', '5', 'so many messages of one sender that failed or were left in doubt, with no acceptance between, hold the sender'),
+    ('part_gap', '2 s', 'least time between a message and its media, and between one of these and the next'),
     ('old_snapshot', '10 min', 'a session that holds a snapshot for longer is named by pgherald status'),
     ('resend_limit', '10', 'a message that was in doubt so many times waits for a person'),
     ('forget_after', '', 'so long after it was made, what a final message said, and to whom, is blanked; empty: never; a rule may say otherwise'),
@@ -228,7 +229,10 @@ CREATE TABLE herald.whatsapp_notifications (
     expires_at timestamptz,
     locale text,
     gateway_template jsonb,
-    confirmed_at timestamptz
+    confirmed_at timestamptz,
+    media jsonb,
+    part_of bigint,
+    next_part bigint
 ) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_scale_factor = 0.1);
 
@@ -252,6 +256,9 @@ COMMENT ON COLUMN herald.whatsapp_notifications.attempt_id IS 'internal: the las
 COMMENT ON COLUMN herald.whatsapp_notifications.behind IS 'internal: waits for a message to the same target that is in flight';
 COMMENT ON COLUMN herald.whatsapp_notifications.resends IS 'how often it was sent again after having been in doubt';
 COMMENT ON COLUMN herald.whatsapp_notifications.confirmed_at IS 'internal: when its rule''s source was last seen to hold it still';
+COMMENT ON COLUMN herald.whatsapp_notifications.media IS 'of a part: {"type": image, video, audio or document, "url", "caption", "filename"}';
+COMMENT ON COLUMN herald.whatsapp_notifications.part_of IS 'of a part: the message that it belongs to';
+COMMENT ON COLUMN herald.whatsapp_notifications.next_part IS 'the part that goes once this one is accepted';
 COMMENT ON COLUMN herald.whatsapp_notifications.doubled_at IS 'when it was learned that the recipient got it twice';
 
 CREATE TABLE herald.attempts (

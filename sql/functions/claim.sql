@@ -72,7 +72,7 @@ BEGIN
                                       WHERE (p.name = m.recipient OR p.address = m.target) AND p.channel = m.channel AND p.quiet_hours IS NOT NULL
                                         AND herald.quiet_until(p, moment) IS NOT NULL)
                                      AND NOT EXISTS (SELECT FROM herald.rules r WHERE r.name = m.lane_rule AND r.urgent) THEN 'quiet'
-                                WHEN some_recheck AND coalesce(m.confirmed_at, m.created_at) < moment - interval '1 min'
+                                WHEN some_recheck AND m.part_of IS NULL AND coalesce(m.confirmed_at, m.created_at) < moment - interval '1 min'
                                      AND EXISTS (SELECT FROM herald.rules r WHERE r.name = m.lane_rule AND r.recheck) THEN 'recheck'
                                 WHEN m.target IN (SELECT unnest(busy)) THEN 'behind'
                                 ELSE 'take' END AS verdict
@@ -83,7 +83,7 @@ BEGIN
                                     WHERE f.channel = l.channel AND (l.sender IS NULL OR f.name = l.sender)) s
                              CROSS JOIN LATERAL (
                                    SELECT n.id, n.target, n.next_at, n.send_status, n.template, n.recipient, n.expires_at,
-                                          n.created_at, n.confirmed_at
+                                          n.created_at, n.confirmed_at, n.part_of
                                      FROM public.whatsapp_notifications n
                                     WHERE n.lane = l.id AND n.next_at BETWEEN l.floor AND moment AND n.owner IS NULL AND NOT n.behind
                                     ORDER BY n.next_at, n.id LIMIT least(room, s.free)
@@ -112,7 +112,8 @@ BEGIN
                    owner = incarnation, next_at = lease_end, sender = t.sender
               FROM unnest(ids, senders) AS t (id, sender)
              WHERE n.id = t.id AND t.sender IS NOT NULL
-            RETURNING 'claim', n.id, n.attempt_id, n.sender, n.target, n.target_kind, n.body, n.gateway_template::text;
+            RETURNING 'claim', n.id, n.attempt_id, n.sender, n.target, n.target_kind, n.body,
+                      CASE WHEN n.media IS NULL THEN n.gateway_template ELSE jsonb_build_object('media', n.media) END::text;
         RETURN QUERY SELECT d.* FROM herald.describe_senders(senders) d;
         RETURN QUERY SELECT 'left', met, NULL::bigint, NULL, NULL, NULL, NULL, NULL;
     END IF;

@@ -97,6 +97,11 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'HR001',
             MESSAGE = format('%s messages within an hour, and its flood_limit is %s', within_the_hour, rule.flood_limit);
     END IF;
+    IF EXISTS (SELECT FROM unnest(due_rows) d WHERE d.media IS NOT NULL) THEN
+        PERFORM herald.make_parts(array_agg(n.id), array_agg(d.media))
+           FROM unnest(due_rows) d JOIN public.whatsapp_notifications n ON n.rule = rule.name AND n.dedup_key = d.dedup_key
+          WHERE jsonb_typeof(d.media) <> 'null' AND n.send_status = 'pending' AND n.created_at = moment AND n.next_part IS NULL;
+    END IF;
     IF counts.new < counts.found THEN
         bad := herald.count_bad_keys(rule, due_rows);
         counts.known := counts.found - counts.new - bad;

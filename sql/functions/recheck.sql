@@ -16,7 +16,7 @@ BEGIN
       FROM herald.lanes l
      CROSS JOIN LATERAL (
            SELECT n.id, n.dedup_key FROM public.whatsapp_notifications n
-            WHERE n.lane = l.id AND n.owner IS NULL AND NOT n.behind AND n.send_status = 'pending'
+            WHERE n.lane = l.id AND n.owner IS NULL AND NOT n.behind AND n.send_status = 'pending' AND n.part_of IS NULL
               AND n.next_at >= l.floor AND n.next_at <= moment + interval '30 s' AND coalesce(n.confirmed_at, n.created_at) < moment - interval '30 s'
             ORDER BY n.next_at, n.id LIMIT 1000) d
      WHERE l.rule = rule.name;
@@ -31,5 +31,7 @@ BEGIN
        SET send_status = 'cancelled', next_at = NULL, dedup_key = NULL,
            error = format('no longer true: %s does not hold "%s" any more; its next occurrence is a new message', rule.source, n.dedup_key)
      WHERE n.id = ANY (ids) AND n.dedup_key <> ALL (still) AND n.send_status = 'pending' AND n.owner IS NULL;
+    PERFORM herald.cancel_parts(n.id) FROM public.whatsapp_notifications n
+      WHERE n.id = ANY (ids) AND n.send_status = 'cancelled' AND n.next_part IS NOT NULL;
 END
 $$;

@@ -69,6 +69,7 @@ BEGIN
            response_code = n.response_code, response_body = n.response_body, error = n.error
      WHERE w.id = the_id;
     IF n.send_status = 'failed' THEN
+        PERFORM herald.cancel_parts(the_id) WHERE n.next_part IS NOT NULL;
         PERFORM herald.fall_back(ARRAY[the_id]);
     END IF;
 

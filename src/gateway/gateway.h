@@ -18,6 +18,9 @@ struct message {
     const char *body; /* what a person reads; "" where the message is a gateway's template only */
     /* A template that the gateway knows, or NULL: {"name": …, "language": …, "parameters": [{"name": … or absent, "text": …}]} */
     const struct json_value *template;
+    /* Of a part that is no text, or NULL: {"type": "image", "video", "audio" or "document", "url": …, "filename": … or absent}; body
+     * is then its caption, or "". */
+    const struct json_value *media;
 };
 
 /* An account on a gateway: a row of herald.senders and its secret. Texts are borrowed. */
