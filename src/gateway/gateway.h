@@ -47,7 +47,7 @@ struct gateway {
 /* The gateway of that name, or NULL. */
 const struct gateway *gateway_find(const char *name);
 
-/* "cloud, webhook, wppconnect": for an error text. Static. */
+/* "cloud, twilio, webhook, wppconnect": for an error text. Static. */
 const char *gateway_names(void);
 
 /* The outcome of any reply: UNSENT makes the sender wait, UNKNOWN is in doubt, and a complete one is the gateway's to
@@ -56,5 +56,6 @@ void gateway_outcome(const struct gateway *gateway, const struct sender *sender,
                      const struct reply *reply, struct outcome *ret_outcome);
 
 extern const struct gateway gateway_cloud;
+extern const struct gateway gateway_twilio;
 extern const struct gateway gateway_webhook;
 extern const struct gateway gateway_wppconnect;

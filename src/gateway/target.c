@@ -4,13 +4,16 @@
 
 #define DIGITS "0123456789"
 #define GROUP_SUFFIX "@g.us"
+#define WHITE " \t\r\n\v\f"
+
+enum { SPACES_MAX = 4 };
 
 bool text_is_digits(const char *text) {
     return *text && text[strspn(text, DIGITS)] == '\0';
 }
 
 bool text_is_blank(const char *text) {
-    return !text || text[strspn(text, " \t\r\n\v\f")] == '\0';
+    return !text || text[strspn(text, WHITE)] == '\0';
 }
 
 bool target_is_e164(const char *target) {
@@ -35,4 +38,21 @@ bool target_is_cloud_group(const char *target) {
 
     return size >= 4 && size <= 512 &&
            strspn(target, DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/=_-") == size;
+}
+
+int text_flatten(struct buf *b, const char *text) {
+    int r = 0;
+
+    buf_clear(b);
+    while (*text && r >= 0) {
+        size_t run = strspn(text, WHITE), rest;
+
+        if (run > 0)
+            r = run > SPACES_MAX || strspn(text, " ") < run ? buf_append_char(b, ' ') : buf_append(b, text, run);
+        rest = strcspn(text + run, WHITE);
+        if (r >= 0)
+            r = buf_append(b, text + run, rest);
+        text += run + rest;
+    }
+    return r;
 }

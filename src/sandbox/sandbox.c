@@ -38,6 +38,7 @@ static const char usage[] =
         "  --help                 this text\n"
         "\n"
         "  cloud        base_url http://" LISTEN_DEFAULT "\n"
+        "  twilio       base_url http://" LISTEN_DEFAULT ", any account_sid of the right form\n"
         "  wppconnect   base_url http://" LISTEN_DEFAULT "\n"
         "  webhook      base_url http://" LISTEN_DEFAULT "/webhook/NAME, or /send-message for a small {phone, message} server\n"
         "\n"
