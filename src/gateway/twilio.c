@@ -115,7 +115,7 @@ static const char *callback_fault(const struct json_value *account) {
 static int check_account(const struct json_value *account, struct buf *reterr) {
     if (!is_sid(json_text_at(account, "account_sid"), "AC")) {
         (void) buf_printf(reterr, "account: \"account_sid\" is %s. It is AC and 32 hexadecimal digits, from the Twilio console; "
-                          "set account to, for example, {\"account_sid\": \"AC…\", \"from\": \"whatsapp:+14155238886\"}.",
+                          "an account is, for example, {\"account_sid\": \"AC…\", \"from\": \"whatsapp:+14155238886\"}.",
                           json_at(account, "account_sid") ? "not an account's SID" : "missing");
         return -EINVAL;
     }

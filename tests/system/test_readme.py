@@ -136,8 +136,9 @@ def test_receipts_as_it_says(terminal):
     for language, text in blocks("Receipts"):
         if language == "sql":
             terminal.sql(text)
-    assert terminal.db.sql("SELECT * FROM herald.web_senders()") == [("a", "cloud", "1", "whatsapp_app", "whatsapp_verify", None),
-                                                                     ("b", "wppconnect", "s", None, None, "wppconnect_path")]
+    assert terminal.db.sql("SELECT * FROM herald.web_senders()") == [
+        ("a", "cloud", "1", "whatsapp_app", "whatsapp_verify", None, None),
+        ("b", "wppconnect", "s", None, None, "wppconnect_path", None)]
 
 
 def test_every_verb_and_column_that_it_names_exists(db):
