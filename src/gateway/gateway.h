@@ -13,7 +13,7 @@
 struct message {
     int64_t id;
     int64_t attempt_id;
-    const char *target; /* E.164 with '+', or a group's id */
+    const char *target; /* E.164 with '+', a group's id, or an email address */
     bool is_group;
     const char *body; /* what a person reads; "" where the message is a gateway's template only */
     /* A template that the gateway knows, or NULL: {"name": …, "language": …, "parameters": [{"name": … or absent, "text": …}]} */
@@ -47,7 +47,7 @@ struct gateway {
 /* The gateway of that name, or NULL. */
 const struct gateway *gateway_find(const char *name);
 
-/* "cloud, twilio, webhook, wppconnect": for an error text. Static. */
+/* "cloud, smtp, twilio, webhook, wppconnect": for an error text. Static. */
 const char *gateway_names(void);
 
 /* The outcome of any reply: UNSENT makes the sender wait, UNKNOWN is in doubt, and a complete one is the gateway's to
@@ -56,6 +56,7 @@ void gateway_outcome(const struct gateway *gateway, const struct sender *sender,
                      const struct reply *reply, struct outcome *ret_outcome);
 
 extern const struct gateway gateway_cloud;
+extern const struct gateway gateway_smtp;
 extern const struct gateway gateway_twilio;
 extern const struct gateway gateway_webhook;
 extern const struct gateway gateway_wppconnect;

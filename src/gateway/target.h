@@ -15,6 +15,9 @@ bool target_is_phone_group(const char *target);
 /* A group of the Cloud API: base64 text, without an @. */
 bool target_is_cloud_group(const char *target);
 
+/* One ADDRESS@HOST of ASCII, of bounded parts, without quotes, comments and spaces. */
+bool target_is_email(const char *target);
+
 bool text_is_digits(const char *text);
 
 /* Nothing but spaces and line ends: no gateway sends that. NULL is blank. */

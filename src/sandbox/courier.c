@@ -10,6 +10,7 @@
 #include "io/hmac.h"
 #include "io/http.h"
 #include "io/json.h"
+#include "io/url.h"
 
 enum {
     PARCELS_MAX = 1000,
@@ -220,7 +221,7 @@ void courier_on_message(const struct chat_arrival *arrival, void *userdata) {
 int courier_new(sd_event *event, const char *url, const char *app_secret, struct courier **ret) {
     _cleanup_(courier_freep) struct courier *c = NULL;
     const char *reason;
-    int r = http_check_url(url, &reason);
+    int r = url_check(url, &reason);
 
     if (r < 0)
         return r;
