@@ -53,6 +53,7 @@ class MailServer:
         if "body" in script:
             # What a client has handed to the kernel is sent, as far as it can know: so little room that the end stays with it.
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
         self.port = self.listener.getsockname()[1]
         self.url = f"{'smtps' if is_secure else 'smtp'}://127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
