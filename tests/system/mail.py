@@ -39,7 +39,7 @@ class Mail:
 
 
 class MailServer:
-    """script: what is said when instead of the usual; "body": said in the middle of the content."""
+    """script: what is said when instead of the usual, or a function that returns it; "body": said in the middle of the content."""
 
     def __init__(self, certificate=None, is_secure=False, **script):
         self.script = {**USUAL, **script}
@@ -143,6 +143,7 @@ class MailServer:
 
     def _say(self, stream, when):
         words = self.script.get(when, "502 what?")
+        words = words() if callable(words) else words
         if words is HANG:
             gone = select.poll()
             gone.register(stream, select.POLLRDHUP)

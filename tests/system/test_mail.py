@@ -3,15 +3,18 @@
 import base64
 import datetime
 import email.utils
+import json
 import re
+import threading
 import time
 
 import pytest
 
 from conftest import wait_until
-from hostile import make_certificate
+from daemon import start_daemon  # noqa: F401 (fixture)
+from hostile import Hostile, http, make_certificate
 from mail import CLOSE, HANG, RESET, MailServer
-from world import TOKEN, World
+from world import TOKEN, WEBHOOK, World
 
 FROM = "alerts@example.org"
 ADA = "ada.lovelace+test@Example.ORG"
@@ -128,6 +131,42 @@ def test_a_large_mail_arrives_whole(world, serve):
     assert is_same
     too_large = world.wait_for(send(world, name, "é" * 100_000), "failed")
     assert too_large["error"] == "the message is too large for a mail" and len(server.mails) == 1
+
+
+def test_many_at_a_time_with_others_between_them(world, serve):
+    """More than there are places: each mail has a connection of its own, and each arrives once."""
+    server = serve()
+    name = add(world, server)
+    idents = [ident for n in range(200) for ident in (send(world, name, f"text {n}", f"r{n}@example.org"), world.send("good"))]
+    for ident in idents:
+        world.wait_for(ident, "sent")
+    assert sorted(m.text for m in server.mails) == sorted(f"text {n}\n" for n in range(200))
+    assert all(m.recipient == f"<r{m.text[5:-1]}@example.org>" for m in server.mails)
+
+
+def test_a_connection_that_a_mail_needs_is_not_given_away(db, start_daemon, serve):  # noqa: F811
+    """There are two places, and others want new connections while a server thinks about a mail."""
+    thinks = threading.Event()
+    server = serve(end=lambda: thinks.wait(20) and "250 ok")
+    others = [Hostile({"other": http({"id": "x"})}) for _ in range(5)]
+    db.sql("INSERT INTO herald.senders (name, channel, gateway, base_url, account) VALUES ('mail', 'email', 'smtp', %s, %s)", server.url,
+           json.dumps({"from": FROM}))
+    for n, other in enumerate(others):
+        db.sql("INSERT INTO herald.senders (name, gateway, base_url, account) VALUES (%s, 'webhook', %s, %s)", f"other-{n}", f"{other.url}/other",
+               json.dumps(WEBHOOK))
+    start_daemon(max_in_flight=2)
+    db.sql("SELECT herald.send('ada@example.org', 'a mail', channel => 'email')")
+    wait_until(lambda: server.mails, "the whole mail")
+    for _ in range(3):
+        for n in range(5):
+            db.sql("SELECT herald.send(%s, 'hello', sender => %s)", f"+88017000000{n:02d}", f"other-{n}")
+        wait_until(lambda: db.value("SELECT count(*) FROM whatsapp_notifications WHERE channel = 'whatsapp' AND send_status <> 'sent'") == 0, "the others")
+    assert all(other.connections > 1 for other in others), "nobody wanted a place"
+    thinks.set()
+    wait_until(lambda: db.column("SELECT send_status FROM whatsapp_notifications WHERE channel = 'email'") == ["sent"], "the mail")
+    assert len(server.sessions) == 1 and db.value("SELECT count(*) FROM herald.attempts") == 0
+    for other in others:
+        other.stop()
 
 
 # --- who may read it ---
