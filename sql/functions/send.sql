@@ -33,7 +33,7 @@ BEGIN
     END IF;
     SELECT a.* INTO resolved FROM herald.resolve(send.recipient, send.channel, NULL, herald.setting('default_country')) a;
     IF resolved.problem IS NOT NULL THEN
-        RAISE EXCEPTION '%', resolved.problem USING HINT = 'A recipient is a name in herald.recipients, a group id, or a number such as +8801712345678.';
+        RAISE EXCEPTION '%', resolved.problem USING HINT = 'A recipient is a name in herald.recipients, a group id, or a number such as +8801712345678; for email an address.';
     END IF;
     IF send.template IS NOT NULL THEN
         SELECT t.* INTO wanted FROM herald.templates t WHERE t.name = send.template AND t.locale IN (send.locale, '')

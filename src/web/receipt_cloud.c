@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/parse.h"
 #include "base/text.h"
 #include "web/change.h"
 #include "web/receipt.h"
@@ -24,19 +23,6 @@ static const char *status_of(const struct json_value *update) {
         if (strcmp(status, table[i].theirs) == 0)
             return table[i].ours;
     return NULL;
-}
-
-/* "ID.ATTEMPT", as gateway/cloud.c sends it. */
-static void read_echo(const char *text, struct receipt *r) {
-    const char *dot = text ? strchr(text, '.') : NULL;
-    char id[24];
-
-    if (!dot || (size_t) (dot - text) >= sizeof(id))
-        return;
-    memcpy(id, text, (size_t) (dot - text));
-    id[dot - text] = '\0';
-    if (parse_int(id, 1, INT64_MAX, &r->id) < 0 || parse_int(dot + 1, 1, INT64_MAX, &r->attempt_id) < 0)
-        r->id = r->attempt_id = 0;
 }
 
 /* "131049 title: details" */
@@ -81,7 +67,7 @@ static int read_update(const struct json_value *update, const char *account, rec
             return -ENOMEM;
         receipt.error = buf_string(&error);
     }
-    read_echo(json_text_at(update, "biz_opaque_callback_data"), &receipt);
+    receipt_read_echo(json_text_at(update, "biz_opaque_callback_data"), &receipt);
     if (json_int_at(update, "timestamp", &receipt.at_sec) < 0 || receipt.at_sec < 0 || receipt.at_sec > TIME_MAX_SEC)
         receipt.at_sec = 0;
     return on_receipt(&receipt, userdata);
