@@ -458,6 +458,20 @@ def test_the_time_limit_cancels(db, daemon):
     assert daemon.turn(room=0).tasks == []
 
 
+def test_what_is_written_after_the_planner_began_is_not_of_the_future(meters, daemon):
+    """Its transaction may be older than the row that it sees."""
+    meters.sql("CREATE TABLE public.written (at timestamptz DEFAULT now())")
+    add_rule(meters, "timed", """SELECT 'k' AS dedup_key, '+8801700000001' AS recipient, '{}'::jsonb AS data, 'b' AS body
+                                   FROM public.written WHERE at <= herald.now()""")
+    planner = meters.connect()
+    with planner.cursor() as cursor:
+        cursor.execute("BEGIN; SELECT now()")
+        meters.sql("INSERT INTO public.written DEFAULT VALUES")
+        cursor.execute("SELECT n_new FROM herald.plan('timed', 'sweep', 100); COMMIT")
+    planner.close()
+    assert meters.value("SELECT count(*) FROM whatsapp_notifications WHERE rule = 'timed'") == 1
+
+
 def test_one_task_a_rule_at_a_time(meters, daemon):
     db = meters
     with db.connect(login(db.cluster, "herald_daemon")) as connection, connection.cursor() as cursor:
