@@ -34,14 +34,15 @@ BEGIN
     ), made AS (
         INSERT INTO public.whatsapp_notifications
                (rule, dedup_key, recipient, target_kind, target, channel, sender, template, locale, body, payload,
-                send_status, next_at, error, created_at, expires_at, gateway_template, lane,
+                send_status, next_at, error, created_at, expires_at, gateway_template, lane, gathers,
                 meter_number, nocs_name, duration_status, class_id, test_num)
         SELECT rule.name, w.dedup_key, w.recipient, a.target_kind, a.target, w.to_channel, s.sender,
                CASE WHEN w.body IS NULL THEN coalesce(t.name, w.template, rule.template) END, coalesce(t.locale, a.locale),
                b.body, w.data, v.status,
-               CASE v.status WHEN 'pending' THEN greatest(w.not_before, moment) END,
+               CASE v.status WHEN 'pending' THEN greatest(w.not_before, moment) + coalesce(rule.digest, '0') END,
                v.problem, moment, least(w.expires_at, greatest(w.not_before, moment) + rule.max_age), g.message,
                CASE v.status WHEN 'pending' THEN coalesce(l.id, herald.make_lane(w.to_channel, s.sender, rule.name, w.with_priority)) END,
+               CASE WHEN rule.digest IS NOT NULL AND v.status = 'pending' THEN true END,
                w.data ->> 'meter_number', w.data ->> 'nocs_name', w.data ->> 'duration_status',
                w.data ->> 'class_id', w.data ->> 'test_num'
           FROM wanted w
