@@ -130,8 +130,9 @@ void outcome_set(struct outcome *o, enum outcome_kind kind, enum outcome_scope s
     va_start(args, format);
     r = vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    if (r < 0 || text_append_utf8(&reason, text, strlen(text), OUTCOME_REASON_BYTES - 1) < 0) {
-        (void) snprintf(o->reason, sizeof(o->reason), "HTTP %d", status); /* no memory to say more */
+    /* The text is empty where there was no memory for a part of it. */
+    if (r <= 0 || text_append_utf8(&reason, text, strlen(text), OUTCOME_REASON_BYTES - 1) < 0) {
+        (void) snprintf(o->reason, sizeof(o->reason), "HTTP %d, and no memory to say more", status);
         return;
     }
     memcpy(o->reason, buf_string(&reason), reason.size + 1);

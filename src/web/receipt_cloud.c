@@ -58,7 +58,7 @@ static int write_error(const struct json_value *update, char ret[static RECEIPT_
     if (buf_error(&words) == -ENOMEM)
         return -ENOMEM;
     scrub_text(buf_string(&words), words.size, NULL, NULL, ret, RECEIPT_ERROR_BYTES);
-    return 0;
+    return *ret ? 0 : -ENOMEM;
 }
 
 static int read_update(const struct json_value *update, const char *account, receipt_fn on_receipt, void *userdata) {
