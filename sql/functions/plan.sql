@@ -93,7 +93,8 @@ BEGIN
             result := 'failed';
             more := false;
             why := SQLERRM || ' (SQLSTATE ' || SQLSTATE || ')';
-            error := herald.error_for_log(SQLSTATE, why);
+            error := CASE WHEN herald.error_is_of_row(SQLSTATE)
+                          THEN format('PostgreSQL refused one of its rows (SQLSTATE %s); pgherald check says why', SQLSTATE) ELSE why END;
     END;
 
     n_found := done.found;
