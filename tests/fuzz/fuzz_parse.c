@@ -34,7 +34,7 @@ static void try_duration(const char *text) {
 
 static void try_retry_after(const char *text) {
     int64_t seconds = 4711, digits;
-    int r = parse_retry_after(text, UINT64_C(1700000000) * 1000 * 1000, 86400, &seconds);
+    int r = parse_retry_after(text, INT64_C(1700000000), 86400, &seconds);
 
     HOLDS(r == 0 || r == -EINVAL);
     HOLDS(r == 0 ? seconds >= 0 && seconds <= 86400 : seconds == 4711);
