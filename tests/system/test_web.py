@@ -282,7 +282,7 @@ def test_failed_counts_unless_more_is_known(world):
     assert world.web.post_cloud(webhook(failed)) == 200
     row = world.row(claim)
     assert row["delivered_at"] is None and row["read_at"] is None
-    assert row["send_status"] == "failed" and row["error"] == "the gateway reports a failure 131049: withheld: cap\\x0areached"
+    assert row["send_status"] == "failed" and row["error"] == "the gateway reports a failure 131049: withheld: cap reached"
     assert world.web.post_cloud(webhook(status(message_id, "sent", echo(claim)))) == 200
     assert world.status(claim) == "failed"
     # It overtook; the message had arrived.

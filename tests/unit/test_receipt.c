@@ -47,8 +47,8 @@ static void test_cloud(void **state) {
                               "\"biz_opaque_callback_data\": \"12.345\"}, {\"id\": \"wamid.B\", \"status\": \"played\"}"),
                         "cloud 77 wamid.A delivered 12.345 1700000000 -\ncloud 77 wamid.B read 0.0 0 -\n");
     assert_string_equal(cloud("{\"id\": \"w\", \"status\": \"failed\", \"timestamp\": 5, \"errors\": [{\"code\": 131026, \"title\": "
-                              "\"Undeliverable\", \"error_data\": {\"details\": \"not\\non WhatsApp\"}}]}"),
-                        "cloud 77 w failed 0.0 5 the gateway reports a failure 131026: Undeliverable: not\\x0aon WhatsApp\n");
+                              "\"Undeliverable\", \"error_data\": {\"details\": \"not\\non WhatsApp: 8801712345678\"}}]}"),
+                        "cloud 77 w failed 0.0 5 the gateway reports a failure 131026: Undeliverable: not on WhatsApp: …78\n");
     assert_string_equal(cloud("{\"id\": \"w\", \"status\": \"failed\", \"recipient_participant_id\": \"1\"}"), "");
 }
 
