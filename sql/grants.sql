@@ -58,7 +58,7 @@ GRANT EXECUTE ON FUNCTION
     herald.cancel(bigint),
     herald.pause(text, text, text),
     herald.resume(text, text, boolean),
-    herald.send(text, text, text, jsonb, text, text, int, timestamptz, text),
+    herald.send(text, text, text, jsonb, text, text, int, timestamptz, text, jsonb),
     herald.opt_out(text, text),
     herald.opt_in(text),
     herald.sweep(text),

@@ -14,7 +14,7 @@ BEGIN
                            AND NOT EXISTS (SELECT FROM public.whatsapp_notifications f WHERE f.owner IS NOT NULL AND f.target = b.target)
                          GROUP BY b.target);
     END IF;
-    DELETE FROM herald.rechecks c USING herald.rules r WHERE r.name = c.rule AND NOT r.recheck;
+    DELETE FROM herald.rechecks c USING herald.rules r WHERE r.name = c.rule AND NOT r.recheck AND r.digest IS NULL;
     DELETE FROM herald.counts c
      WHERE c.bucket < floor(extract(epoch FROM clock_timestamp()) / c.span_sec) - 65;
     PERFORM herald.retain();

@@ -1,6 +1,6 @@
 -- herald.claim_others(moment, ids, actions): what a claim does about due rows that it does not take: 'expire', 'decide' (in
 -- doubt, and the grace is over), 'suppress' (the recipient has opted out), 'defer' (a held template or recipient), 'quiet' (the recipient's
--- quiet hours), 'recheck' (its rule's source is to confirm it), 'behind'; 'take' is not its business.
+-- quiet hours), 'recheck' (the planner is to confirm it, or to gather it), 'behind'; 'take' is not its business.
 CREATE OR REPLACE FUNCTION herald.claim_others(moment timestamptz, ids bigint[], actions text[]) RETURNS void
 LANGUAGE plpgsql
 AS $$

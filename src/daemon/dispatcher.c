@@ -112,7 +112,7 @@ static void log_sender(enum store_row_kind kind, const char *sender, const char 
 static void claimed(struct dispatcher *d, const struct store_row *row) {
     struct flight *f;
     int r = flight_new(row->claim.id, row->claim.attempt_id, row->claim.target, row->claim.is_group, row->claim.body,
-                       row->claim.template_json, accounts_find(&d->accounts, row->sender), &f);
+                       row->claim.detail_json, accounts_find(&d->accounts, row->sender), &f);
 
     if (r < 0) {
         log_error("message %" PRId64 " could not be taken over (%s); it will be in doubt", row->claim.id, strerror(-r));

@@ -161,7 +161,7 @@ void store_read_row(const struct pg_result *r, size_t i, struct store_row *ret) 
         ret->claim.target = text_or_empty(pg_text(r, i, TARGET));
         ret->claim.is_group = strcmp(text_or_empty(pg_text(r, i, TARGET_KIND)), "group") == 0;
         ret->claim.body = text_or_empty(pg_text(r, i, BODY));
-        ret->claim.template_json = pg_text(r, i, DETAIL);
+        ret->claim.detail_json = pg_text(r, i, DETAIL);
         break;
     case STORE_SENDER:
         ret->account.base_url = text_or_empty(pg_text(r, i, TARGET));

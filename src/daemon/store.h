@@ -61,7 +61,7 @@ struct store_row {
     } planned;
     struct {
         int64_t id, attempt_id;
-        const char *target, *body, *template_json;
+        const char *target, *body, *detail_json;
         bool is_group;
     } claim;
     struct {

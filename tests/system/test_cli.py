@@ -425,6 +425,12 @@ def test_sweep_and_dry_run(gauges):
     assert "nonsense" in db.pgherald("sweep", "nonsense", status=1).stderr
 
 
+def test_the_database_knows_the_gateways_that_the_program_has(db):
+    db.sql("INSERT INTO herald.senders (name, gateway) VALUES ('odd', 'pigeon')")
+    said = db.pgherald("check", status=1).stdout
+    assert re.search(r"there are ([a-z, ]+)", said)[1].split(", ") == db.column("SELECT name FROM herald.gateways ORDER BY name"), said
+
+
 def test_replay_of_a_view_that_tells_the_time(gauges):
     db = gauges
     db.sql("""CREATE TABLE public.readings (id serial PRIMARY KEY, name text, at timestamptz, owner text DEFAULT '+8801711000001');
