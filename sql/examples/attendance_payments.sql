@@ -15,6 +15,9 @@
 --     gateway_gap   least pause between two messages of a number; without it 3 s
 --     channel       the channel of senders and rules; without it whatsapp. A rule that names no sender is carried by all senders of
 --                   its channel: where other systems on this database have theirs, give the academy a channel of its own
+--     sms_account   what can't be told on WhatsApp is told by SMS, with this account of Twilio (its SID); without it it is not. With
+--     sms_from      the number that it comes from, and, for trying it,
+--     sms_url       base_url of that sender; without it Twilio's own
 \set ON_ERROR_STOP on
 \if :{?gateway}
 \else
@@ -188,6 +191,17 @@ UPDATE herald.senders SET base_url = :'gateway_url' WHERE name IN ('academy1', '
 UPDATE herald.senders SET gap = :'gateway_gap' WHERE name IN ('academy1', 'academy2');
 \endif
 
+-- What could not be told on WhatsApp is told by SMS, with the same text, to the same number. credential: Twilio's auth token.
+\if :{?sms_account}
+INSERT INTO herald.senders (name, channel, gateway, account, credential)
+VALUES ('academy_sms', 'sms', 'twilio', jsonb_build_object('account_sid', :'sms_account', 'from', :'sms_from'), 'academy_sms')
+ON CONFLICT (name) DO NOTHING;
+\if :{?sms_url}
+UPDATE herald.senders SET base_url = :'sms_url' WHERE name = 'academy_sms';
+\endif
+UPDATE herald.channels SET fallback = 'sms' WHERE name = :'channel';
+\endif
+
 -- The calling code of numbers that are written without one: 98765 43210 is +919876543210. Set once for the installation, and so
 -- left alone where another system has set another: then numbers need their country code, or the view its own: '+91' || phone.
 UPDATE herald.settings SET value = '91' WHERE name = 'default_country' AND value = '';
@@ -245,17 +259,10 @@ COMMIT;
 --     SELECT herald.opt_out('98765 43210', 'asked at the office');
 --     SELECT herald.opt_in('98765 43210');
 --
--- What could not be told on WhatsApp is told by SMS, with the same text, to the same number. Where the academy's channel is not
--- whatsapp, name that:
---
---     INSERT INTO herald.senders (name, channel, gateway, account, credential)
---     VALUES ('academy_sms', 'sms', 'twilio', '{"account_sid": "AC00000000000000000000000000000000", "from": "+15005550006"}',
---             'academy_sms');
---     UPDATE herald.channels SET fallback = 'sms' WHERE name = 'whatsapp';
---
 -- Take it out again (the history stays):
 --
 --     SELECT herald.drop_rule('attendance'), herald.drop_rule('payment_received');
 --     DELETE FROM herald.templates WHERE name IN ('attendance', 'payment_received');
---     DELETE FROM herald.senders WHERE name IN ('academy1', 'academy2');
+--     UPDATE herald.channels SET fallback = NULL WHERE name = 'whatsapp';  -- unless others rely on it
+--     DELETE FROM herald.senders WHERE name IN ('academy1', 'academy2', 'academy_sms');
 --     DROP SCHEMA academy CASCADE;

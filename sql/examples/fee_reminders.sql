@@ -124,12 +124,12 @@ SELECT r.rule_id, r.name, r.class, r.minimum_due, r.kind, r.send_at, r.template,
   FROM fees.reminder_rules r
  WHERE r.is_on AND NOT EXISTS (SELECT FROM fees.problems p WHERE p.rule_id = r.rule_id AND p.is_off);
 
--- Of each rule with a calendar of its own, the last time that it was due. Of two that fell into a time without daemon only the
--- later one is told.
+-- Of each rule with a calendar of its own, the last time that it was due, if its window is open now. Of two that fell into a time
+-- without daemon only the later one is told.
 CREATE OR REPLACE VIEW fees.occasions AS
-SELECT r.rule_id, o.period, o.due_at
-  FROM fees.sound_rules r
- CROSS JOIN fees.clock c
+SELECT r.*, o.period, o.due_at
+  FROM fees.clock c
+ CROSS JOIN fees.sound_rules r
  CROSS JOIN LATERAL (
        SELECT to_char(d.day, CASE r.kind WHEN 'monthly' THEN 'YYYY-MM' ELSE 'YYYY-MM-DD' END) AS period,
               (d.day + r.send_at) AT TIME ZONE c.zone AS due_at
@@ -141,41 +141,45 @@ SELECT r.rule_id, o.period, o.due_at
                   WHEN 'monthly' THEN extract(day FROM d.day)
                        = least(r.day, extract(day FROM date_trunc('month', d.day::timestamp) + interval '1 month - 1 day')) END
           AND (d.day + r.send_at) AT TIME ZONE c.zone <= c.at
-        ORDER BY d.day DESC LIMIT 1) o;
+        ORDER BY d.day DESC LIMIT 1) o
+ WHERE c.at < o.due_at + r.send_within AND o.due_at >= r.active_from;
 
--- Who is to be told of what, and in which period: a student of all that is owed, or of one invoice.
+-- Who is to be told of what, and in which period: a student of all that is owed, or of one invoice. It is looked at every minute, and
+-- mostly nothing is due: the rules come first (MATERIALIZED, OFFSET 0), and what is owed is added up only where one asks.
 CREATE OR REPLACE VIEW fees.matches AS
-SELECT r.rule_id, o.due_at, s.student_id, w.owed, w.due_on, w.invoices, 'student/' || s.student_id || '/' || o.period AS once
-  FROM fees.sound_rules r
-  JOIN fees.occasions o ON o.rule_id = r.rule_id
-  JOIN (SELECT i.student_id, sum(i.owed) AS owed, min(i.due_on) AS due_on, count(*) AS invoices
-          FROM fees.open_invoices i GROUP BY i.student_id) w ON w.owed >= r.minimum_due
-  JOIN fees.students s ON s.student_id = w.student_id AND (r.class IS NULL OR s.class = r.class) AND NOT s.has_left
+WITH occasion AS MATERIALIZED (SELECT * FROM fees.occasions),
+     owing AS MATERIALIZED (
+       SELECT i.student_id, sum(i.owed) AS owed, min(i.due_on) AS due_on, count(*) AS invoices
+         FROM fees.open_invoices i WHERE EXISTS (SELECT FROM occasion) GROUP BY i.student_id),
+     about_due_dates AS MATERIALIZED (
+       SELECT r.*, c.today, c.at, c.zone FROM fees.clock c CROSS JOIN fees.sound_rules r WHERE r.kind IN ('before', 'after'))
+SELECT o.rule_id, o.name, o.template, o.class, o.due_at, o.send_within, w.student_id, w.owed, w.due_on, w.invoices,
+       'student/' || w.student_id || '/' || o.period AS once
+  FROM occasion o
+  JOIN owing w ON w.owed >= o.minimum_due
 UNION ALL
 -- An invoice's period is the day on which it is due: one that is put off is told of again.
-SELECT r.rule_id, o.due_at, s.student_id, i.owed, i.due_on, 1, 'invoice/' || i.invoice_id || '/' || to_char(i.due_on, 'YYYY-MM-DD')
-  FROM fees.sound_rules r
- CROSS JOIN fees.clock c
-  JOIN fees.open_invoices i ON r.kind IN ('before', 'after') AND i.owed >= r.minimum_due
-   AND i.due_on BETWEEN c.today - 8 - r.days_after_due AND c.today - r.days_after_due
-  JOIN fees.students s ON s.student_id = i.student_id AND (r.class IS NULL OR s.class = r.class) AND NOT s.has_left
- CROSS JOIN LATERAL (SELECT (i.due_on + r.days_after_due + r.send_at) AT TIME ZONE c.zone AS due_at) o;
+SELECT r.rule_id, r.name, r.template, r.class, d.due_at, r.send_within, i.student_id, i.owed, i.due_on, 1,
+       'invoice/' || i.invoice_id || '/' || to_char(i.due_on, 'YYYY-MM-DD')
+  FROM about_due_dates r
+ CROSS JOIN LATERAL (SELECT n.* FROM fees.open_invoices n
+                      WHERE n.due_on BETWEEN r.today - 8 - r.days_after_due AND r.today - r.days_after_due OFFSET 0) i
+ CROSS JOIN LATERAL (SELECT (i.due_on + r.days_after_due + r.send_at) AT TIME ZONE r.zone AS due_at) d
+ WHERE i.owed >= r.minimum_due AND d.due_at <= r.at AND r.at < d.due_at + r.send_within AND d.due_at >= r.active_from;
 
 CREATE OR REPLACE VIEW fees.reminders AS
-SELECT r.rule_id || '/' || m.once AS dedup_key,
+SELECT m.rule_id || '/' || m.once AS dedup_key,
        -- The number as it is on file. Without one the row is still here: the history then says "suppressed", and why.
        nullif(btrim(s.phone), '') AS recipient,
-       r.template,
-       m.due_at + r.send_within AS expires_at,
+       m.template,
+       m.due_at + m.send_within AS expires_at,
        -- Every rule has all of these, so that every template goes with every rule.
-       jsonb_build_object('rule', r.name, 'student', s.name, 'class_id', s.class, 'guardian', s.guardian, 'invoices', m.invoices,
+       jsonb_build_object('rule', m.name, 'student', s.name, 'class_id', s.class, 'guardian', s.guardian, 'invoices', m.invoices,
                           'amount', 'Rs ' || to_char(m.owed, 'FM999,999,999,990.00'),
                           'due_on', to_char(m.due_on, 'FMDD Mon YYYY'), 'days', abs(c.today - m.due_on)) AS data
   FROM fees.matches m
-  JOIN fees.sound_rules r ON r.rule_id = m.rule_id
-  JOIN fees.students s ON s.student_id = m.student_id
- CROSS JOIN fees.clock c
- WHERE m.due_at <= c.at AND c.at < m.due_at + r.send_within AND m.due_at >= r.active_from;
+  JOIN fees.students s ON s.student_id = m.student_id AND (m.class IS NULL OR s.class = m.class) AND NOT s.has_left
+ CROSS JOIN fees.clock c;
 
 -- What failed for good, after three attempts or at once: one line an hour for each rule and reason, as a template that is missing
 -- fails a whole class.

@@ -9,11 +9,12 @@ from conftest import environment, wait_until
 from daemon import sandbox, settled, start_daemon  # noqa: F401 (fixtures)
 from examples import EXAMPLES, attended, commented, load, plan, psql
 from hostile import Hostile, http
-from player import Daemon, add_senders
+from player import Daemon
 
 NAME = "attendance_payments"
 RULES = ("attendance", "payment_received")
-CREDENTIALS = {"academy_key": "key-of-the-academy"}
+CREDENTIALS = {"academy_key": "key-of-the-academy", "academy_sms": "token-of-twilio"}
+SMS = {"account_sid": "AC00000000000000000000000000000000", "from": "+15005550006"}
 
 ATTENDANCE = """📚 *Attendance Update*
 
@@ -250,12 +251,32 @@ def test_a_number_that_is_not_on_whatsapp_is_reported_and_not_retried_and_sms_st
     pay(played)
     sandbox.wait_for(1)
     wait_until(lambda: settled(played), "nothing is left to do")
-    add_senders(played, "text", channel="sms", base_url=sandbox.url + "/webhook/sms", account='{"body": {"to": "{{target}}", "text": "{{body}}"}}')
-    psql(played, text=commented(NAME, "UPDATE herald.channels"))
+    load(played, NAME, gateway="webhook", sms_account=SMS["account_sid"], sms_from=SMS["from"], sms_url=sandbox.url)
     played.sql("UPDATE academy.students SET phone = '98765 43210'")
     pay(played)
     *_, by_sms = sandbox.wait_for(2)
-    assert (by_sms["sender"], by_sms["recipient"], by_sms["body"].split("\n")[0]) == ("sms", "+919876543210", "💰 *Payment Received*")
+    assert (by_sms["gateway"], by_sms["recipient"], by_sms["body"].split("\n")[0]) == ("twilio", "+919876543210", "💰 *Payment Received*")
+    wait_until(lambda: settled(played), "nothing is left to do")
+    assert played.sql("SELECT rule, channel, send_status FROM whatsapp_notifications ORDER BY id DESC LIMIT 2") == [
+        ("fallback", "sms", "sent"), ("payment_received", "whatsapp", "failed")]
+    assert played.sql("SELECT * FROM herald.check()") == []
+
+
+def test_a_number_whose_account_is_bad_is_named_and_the_other_carries_all(db, sandbox, start_daemon):  # noqa: F811
+    load(db, NAME, gateway="webhook", gateway_url=sandbox.url, gateway_gap="10 ms")
+    db.sql("UPDATE herald.senders SET credential = 'key_that_nobody_gave' WHERE name = 'academy1'")
+    daemon = start_daemon(credentials=CREDENTIALS)
+    db.sql("SELECT herald.resume('rule', name) FROM herald.rules")
+    for i in range(1, 5):
+        add_student(db, i, f"98765 0000{i}")
+        pay(db, i)
+    messages = sandbox.wait_for(4)
+    wait_until(lambda: settled(db), "nothing is left to do")
+    assert {m["sender"] for m in messages} == {"academy2"}
+    reason = wait_until(lambda: db.value("SELECT value FROM herald.status WHERE item = 'hold sender academy1'"), "the sender is held")
+    assert "key_that_nobody_gave" in reason and "academy1" in daemon.output()
+    assert db.value("SELECT max(attempts) FROM whatsapp_notifications") == 1
+    assert "key_that_nobody_gave" in db.pgherald("check", status=1).stdout
 
 
 def test_words_of_gateways_for_a_number_that_is_not_on_whatsapp(academy):
