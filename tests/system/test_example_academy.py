@@ -9,7 +9,7 @@ from conftest import environment, wait_until
 from daemon import sandbox, settled, start_daemon  # noqa: F401 (fixtures)
 from examples import EXAMPLES, attended, commented, load, plan, psql
 from hostile import Hostile, http
-from player import Daemon
+from player import Daemon, add_senders
 
 NAME = "attendance_payments"
 RULES = ("attendance", "payment_received")
