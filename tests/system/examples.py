@@ -6,9 +6,10 @@ import subprocess
 from conftest import ROOT, environment
 
 EXAMPLES = ROOT / "sql" / "examples"
-ADMINISTRATOR = "+8801711000002"
+SUPERVISOR, ADMINISTRATOR = "+8801711000001", "+8801711000002"
 # What each wants to be given to be whole.
-VARIABLES = {"over_history": {"supervisor": "+8801711000001", "administrator": ADMINISTRATOR},
+VARIABLES = {"over_history": {"supervisor": SUPERVISOR, "administrator": ADMINISTRATOR},
+             "rc_meters": {"supervisor": SUPERVISOR},
              "fee_reminders": {"administrator": ADMINISTRATOR}}
 
 
