@@ -265,8 +265,8 @@ static bool is_plain_text(const struct reply *reply) {
 void scrub_reply(const struct reply *reply, const struct json_value *root, const struct sender *sender,
                  const struct message *message, char *ret, size_t ret_size) {
     static const char *const places[] = {
-        "error.message", "error", "message", "response.message", "response.message.0", "exception.message", "reason", "detail",
-        "response",
+        "error.message", "response.message", "response.message.0", "response.message.0.0", "exception.message", "message",
+        "message.0", "error", "reason", "detail", "response",
     };
 
     ret[0] = '\0';
