@@ -271,7 +271,8 @@ static void understand_success(const struct understood *a, struct outcome *ret) 
     const char *id = understood_string(a, "messages.0.id");
 
     if (!id || !outcome_accept(ret, a->reply->status, id))
-        understood_doubt(a, json_at(a->root, "messages.0.id") ? "its messages[0].id can't be kept" : "it has no messages[0].id", ret);
+        understood_doubt(a, json_at(a->root, "messages.0.id") ? "its messages[0].id can't be kept" : "it has no messages[0].id",
+                         ret);
 }
 
 static void cloud_understand(const struct sender *sender, const struct message *message, const struct reply *reply,
