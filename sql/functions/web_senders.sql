@@ -1,5 +1,5 @@
 -- herald.web_senders(): whose webhooks `pgherald web` takes: each sender that names secrets for them in its account (app_secret and
--- verify_token of the Cloud API, webhook_secret of wppconnect). Names of secrets only. Also of senders that are switched off: what
+-- verify_token of the Cloud API, webhook_secret of the others). Names of secrets only. Also of senders that are switched off: what
 -- they sent before is still told of.
 CREATE OR REPLACE FUNCTION herald.web_senders()
 RETURNS TABLE (sender text, gateway text, account text, app_secret text, verify_token text, webhook_secret text)
@@ -9,6 +9,6 @@ AS $$
     SELECT s.name, s.gateway, s.account ->> CASE s.gateway WHEN 'cloud' THEN 'phone_number_id' ELSE 'session' END,
            s.account ->> 'app_secret', s.account ->> 'verify_token', s.account ->> 'webhook_secret'
       FROM herald.senders s
-     WHERE s.gateway = 'cloud' AND s.account ?| '{app_secret,verify_token}' OR s.gateway = 'wppconnect' AND s.account ? 'webhook_secret'
+     WHERE s.gateway = 'cloud' AND s.account ?| '{app_secret,verify_token}' OR s.gateway IN ('webjs', 'wppconnect') AND s.account ? 'webhook_secret'
      ORDER BY s.name;
 $$;

@@ -27,6 +27,7 @@ static const struct outcome_rule first[] = {
      .meaning = "WhatsApp bars this account from new contacts for now"},
     {.holds = "returned error 475", WAIT(RECIPIENT, NEW_CONTACTS_WAIT_SEC),
      .meaning = "WhatsApp caps this account's messages to new contacts for now"},
+    {.status = 500, .holds = "No LID for user", .kind = OUTCOME_REJECTED, .meaning = "the number is not on WhatsApp"},
     /* The browser's page went away under the call: it may have sent the message before that. */
     {.status = 5, .holds = "Protocol error", .kind = OUTCOME_IN_DOUBT, .meaning = "the gateway's browser broke off"},
     {.status = 5, .holds = "context was destroyed", .kind = OUTCOME_IN_DOUBT, .meaning = "the gateway's browser broke off"},

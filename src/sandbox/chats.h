@@ -13,9 +13,9 @@ enum {
     CHATS_TEXT_BYTES_MAX = 4096,      /* every other text, but for the template */
 };
 
-enum chat_gateway { CHAT_CLOUD, CHAT_WPPCONNECT, CHAT_WEBHOOK, CHAT_GATEWAY_COUNT };
+enum chat_gateway { CHAT_CLOUD, CHAT_WPPCONNECT, CHAT_WEBHOOK, CHAT_WEBJS, CHAT_GATEWAY_COUNT };
 
-/* "cloud", "wppconnect", "webhook". */
+/* "cloud", "wppconnect", "webhook", … */
 const char *chat_gateway_to_string(enum chat_gateway gateway);
 
 /* The texts of a message. */
@@ -36,6 +36,7 @@ struct chat_arrival {
     bool is_group;
     bool is_refused; /* answered with an error: shown, but neither received nor a duplicate */
     unsigned answered; /* HTTP status; 0: no answer was given */
+    unsigned unknown;  /* with what this gateway answers where a behaviour says 400, not on WhatsApp; 0: with that */
     int64_t code;      /* the gateway's own code of a refusal, or 0 */
     const char *text[CHAT_TEXT_COUNT];
 };

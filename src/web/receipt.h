@@ -10,7 +10,7 @@ enum { RECEIPT_MESSAGE_ID_BYTES = 512, RECEIPT_ACCOUNT_BYTES = 128, RECEIPT_ERRO
 
 /* All texts are borrowed until the callback returns. */
 struct receipt {
-    const char *gateway;    /* "cloud", "wppconnect" */
+    const char *gateway;    /* "cloud", "wppconnect", … */
     const char *account;    /* phone_number_id, session */
     const char *message_id; /* the gateway's */
     const char *status;     /* "sent", "delivered", "read", "failed" */
@@ -26,5 +26,13 @@ typedef int (*receipt_fn)(const struct receipt *receipt, void *userdata);
  * something is missing, of a form that can't be, or of a kind that moves no message. -EBADMSG: no webhook of this gateway. */
 int receipt_read_cloud(const struct json_value *root, receipt_fn on_receipt, void *userdata) _must_check_;
 
+/* The same of webhooks of wwebjs-api, of which message_ack is the one that matters. */
+int receipt_read_webjs(const struct json_value *root, receipt_fn on_receipt, void *userdata) _must_check_;
+
 /* The same of wppconnect's events, of which onack is the one that matters. */
 int receipt_read_wppconnect(const struct json_value *root, receipt_fn on_receipt, void *userdata) _must_check_;
+
+/* For the readers of gateways on WhatsApp Web, which tell of a message by an ack: 1 the server has it, 2 a device, 3 it was read,
+ * 4 played, -7 to -1 it failed. Passes over what moves no message, and what something is missing of. */
+int receipt_from_ack(const char *gateway, const char *account, const char *message_id, int64_t ack, receipt_fn on_receipt,
+                     void *userdata) _must_check_;

@@ -9,7 +9,6 @@
 
 #define PLAIN "text/plain; charset=utf-8"
 #define FIGURES "text/plain; version=0.0.4; charset=utf-8"
-#define WPPCONNECT_PREFIX "/wppconnect/"
 
 enum {
     CHALLENGE_BYTES_MAX = 256,
@@ -61,7 +60,7 @@ static int on_receipt(const struct receipt *receipt, void *userdata) {
     struct receipt mine = *receipt;
 
     /* Of another account than those that the secret is for: it is counted, and finds nothing. */
-    if (!senders_have_account(reading->senders, reading->key, receipt->account))
+    if (!senders_have_account(reading->senders, reading->key, receipt->gateway, receipt->account))
         mine.account = "";
     batch_add(reading->batch, &mine);
     reading->found++;
@@ -122,13 +121,26 @@ static void post_cloud(struct routes *r, struct server_request *request) {
     answer(request, UNAUTHORIZED, "the signature is wrong\n");
 }
 
-static void post_wppconnect(struct routes *r, struct server_request *request) {
-    int key = senders_find_webhook(watcher_senders(r->watcher), server_path(request) + strlen(WPPCONNECT_PREFIX));
+/* The group of senders whose secret follows the first part of the path, or -ENOENT. */
+static int find_by_path(const struct routes *r, const struct server_request *request) {
+    return senders_find_webhook(watcher_senders(r->watcher), strchr(server_path(request) + 1, '/') + 1);
+}
+
+static void post_with_secret(struct routes *r, struct server_request *request, read_fn read_receipts) {
+    int key = find_by_path(r, request);
 
     if (key < 0)
         answer(request, NOT_FOUND, "there is no such page\n"); /* the secret was changed meanwhile */
     else
-        take_receipts(r, request, key, receipt_read_wppconnect);
+        take_receipts(r, request, key, read_receipts);
+}
+
+static void post_webjs(struct routes *r, struct server_request *request) {
+    post_with_secret(r, request, receipt_read_webjs);
+}
+
+static void post_wppconnect(struct routes *r, struct server_request *request) {
+    post_with_secret(r, request, receipt_read_wppconnect);
 }
 
 /* The handshake: whoever registers the webhook proves that he knows the token, and we that we are here. */
@@ -194,18 +206,23 @@ static void get_metrics(struct routes *r, struct server_request *request) {
 /* ---- Which page ---- */
 
 static const struct page {
-    const char *path; /* a prefix where it ends in '/' */
+    const char *path; /* where it ends in '/', a secret follows */
     const char *method;
     void (*serve)(struct routes *r, struct server_request *request);
     bool needs_senders;
 } pages[] = {
     {"/cloud", "POST", post_cloud, true},
     {"/cloud", "GET", get_cloud, true},
-    {WPPCONNECT_PREFIX, "POST", post_wppconnect, true},
+    {"/webjs/", "POST", post_webjs, true},
+    {"/wppconnect/", "POST", post_wppconnect, true},
     {"/healthz", "GET", get_health, false},
     {"/readyz", "GET", get_readiness, false},
     {"/metrics", "GET", get_metrics, false},
 };
+
+static bool has_secret(const struct page *p) {
+    return p->path[strlen(p->path) - 1] == '/';
+}
 
 /* NULL, and *ret_status says why. */
 static const struct page *find_page(const struct server_request *request, unsigned *ret_status) {
@@ -214,9 +231,8 @@ static const struct page *find_page(const struct server_request *request, unsign
     *ret_status = NOT_FOUND;
     for (size_t i = 0; i < ELEMENTSOF(pages); i++) {
         const struct page *p = &pages[i];
-        size_t length = strlen(p->path);
 
-        if (p->path[length - 1] == '/' ? strncmp(path, p->path, length) != 0 : strcmp(path, p->path) != 0)
+        if (has_secret(p) ? strncmp(path, p->path, strlen(p->path)) != 0 : strcmp(path, p->path) != 0)
             continue;
         if (strcmp(server_method(request), p->method) == 0)
             return p;
@@ -241,8 +257,7 @@ static unsigned on_head(struct server_request *request, void *userdata) {
         r->on_forged(r->userdata);
         return UNAUTHORIZED;
     }
-    if (p->serve == post_wppconnect &&
-        senders_find_webhook(watcher_senders(r->watcher), server_path(request) + strlen(WPPCONNECT_PREFIX)) < 0)
+    if (has_secret(p) && find_by_path(r, request) < 0)
         return NOT_FOUND;
     return 0;
 }

@@ -19,7 +19,7 @@ struct key {
 };
 
 struct entry {
-    char *account;
+    char *gateway, *account;
     int key; /* index; -1: none */
 };
 
@@ -40,8 +40,10 @@ struct senders *senders_free(struct senders *s) {
         free(s->keys[i].name);
         secret_free(s->keys[i].secret);
     }
-    for (size_t i = 0; i < s->entry_count; i++)
+    for (size_t i = 0; i < s->entry_count; i++) {
+        free(s->entries[i].gateway);
         free(s->entries[i].account);
+    }
     free(s->entries);
     free(s);
     return NULL;
@@ -97,11 +99,9 @@ static int add_sender(struct senders *s, const struct pg_result *rows, size_t ro
     key = add_key(s, is_cloud ? KEY_APP : KEY_WEBHOOK, sender, name, credentials_dir, problem);
     if (key < 0)
         return key == -ENOMEM ? key : 0;
-    s->entries[s->entry_count] = (struct entry) {.account = strdup(account), .key = key};
-    if (!s->entries[s->entry_count].account)
-        return -ENOMEM;
-    s->entry_count++;
-    return 0;
+    struct entry *e = &s->entries[s->entry_count++];
+    *e = (struct entry) {.gateway = strdup(gateway), .account = strdup(account), .key = key};
+    return e->gateway && e->account ? 0 : -ENOMEM;
 }
 
 int senders_load(const struct pg_result *rows, const char *credentials_dir, struct buf *problem, struct senders **ret) {
@@ -153,9 +153,12 @@ int senders_find_webhook(const struct senders *s, const char *secret) {
     return found;
 }
 
-bool senders_have_account(const struct senders *s, int key, const char *account) {
-    for (size_t i = 0; i < s->entry_count; i++)
-        if (s->entries[i].key == key && strcmp(s->entries[i].account, account) == 0)
+bool senders_have_account(const struct senders *s, int key, const char *gateway, const char *account) {
+    for (size_t i = 0; i < s->entry_count; i++) {
+        const struct entry *e = &s->entries[i];
+
+        if (e->key == key && strcmp(e->gateway, gateway) == 0 && strcmp(e->account, account) == 0)
             return true;
+    }
     return false;
 }

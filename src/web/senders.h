@@ -27,5 +27,5 @@ int senders_find_app(const struct senders *s, const char *signature, const char 
 /* The group of senders with this webhook_secret, or -ENOENT. */
 int senders_find_webhook(const struct senders *s, const char *secret) _must_check_;
 
-/* Whether the account (a phone_number_id, a session) is one of those that the app or webhook secret is for. */
-bool senders_have_account(const struct senders *s, int key, const char *account);
+/* Whether the gateway's account (a phone_number_id, a session) is one of those that the app or webhook secret is for. */
+bool senders_have_account(const struct senders *s, int key, const char *gateway, const char *account);
