@@ -9,6 +9,6 @@ AS $$
     SELECT s.name, s.gateway, s.account ->> CASE s.gateway WHEN 'cloud' THEN 'phone_number_id' ELSE 'session' END,
            s.account ->> 'app_secret', s.account ->> 'verify_token', s.account ->> 'webhook_secret'
       FROM herald.senders s
-     WHERE s.gateway = 'cloud' AND s.account ?| '{app_secret,verify_token}' OR s.gateway IN ('webjs', 'wppconnect') AND s.account ? 'webhook_secret'
+     WHERE s.gateway = 'cloud' AND s.account ?| '{app_secret,verify_token}' OR s.gateway IN ('waha', 'webjs', 'wppconnect') AND s.account ? 'webhook_secret'
      ORDER BY s.name;
 $$;

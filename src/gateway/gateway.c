@@ -5,7 +5,9 @@
 #include "gateway/scrub.h"
 
 /* In the order of gateway_names(). */
-static const struct gateway *const gateways[] = {&gateway_cloud, &gateway_webhook, &gateway_webjs, &gateway_wppconnect};
+static const struct gateway *const gateways[] = {
+    &gateway_cloud, &gateway_waha, &gateway_webhook, &gateway_webjs, &gateway_wppconnect,
+};
 
 const struct gateway *gateway_find(const char *name) {
     for (size_t i = 0; name && i < ELEMENTSOF(gateways); i++)
@@ -15,7 +17,7 @@ const struct gateway *gateway_find(const char *name) {
 }
 
 const char *gateway_names(void) {
-    return "cloud, webhook, webjs, wppconnect";
+    return "cloud, waha, webhook, webjs, wppconnect";
 }
 
 void gateway_outcome(const struct gateway *gateway, const struct sender *sender, const struct message *message,

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "gateway/compose.h"
+#include "gateway/scrub.h"
 #include "gateway/target.h"
 #include "io/url.h"
 
@@ -153,7 +154,7 @@ int session_request(const struct session_dialect *d, const struct sender *sender
 const char *session_take_id(const struct understood *answer, const char *path, const char *absent, struct buf *ret) {
     const char *id = understood_string(answer, path);
 
-    if (id && buf_append_string(ret, id) >= 0)
+    if (id && buf_append_string(ret, id) >= 0 && buf_error(ret) == 0)
         return NULL;
     return json_at(answer->root, path) ? "its message's id can't be kept" : absent;
 }
@@ -175,8 +176,10 @@ static void classify(const struct session_dialect *d, const struct understood *a
     struct reply reply = *a->reply;
 
     if (d->is_echoing && a->root) {
-        reply.body = "";
-        reply.body_size = 0;
+        const char *sentence = reply_sentence(a->root);
+
+        reply.body = sentence ? sentence : "";
+        reply.body_size = strlen(reply.body);
     }
     outcome_classify(find_row(d, a, &reply), &reply, OUTCOME_CODE_NONE, a->words, ret);
 }

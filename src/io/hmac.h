@@ -1,4 +1,4 @@
-/* HMAC-SHA256, and comparisons that take the same time whatever differs: the only user of libcrypto. */
+/* HMAC, and comparisons that take the same time whatever differs: the only user of libcrypto. */
 #pragma once
 
 #include <stdbool.h>
@@ -6,14 +6,19 @@
 
 #include "base/cleanup.h"
 
-enum { HMAC_BYTES = 32 };
+enum { HMAC_BYTES = 32, HMAC_SHA512_BYTES = 64 };
 
 struct hmac;
 
-/* The key is copied. -EIO: libcrypto can't, as where its configuration forbids it. */
+/* HMAC-SHA256. The key is copied. -EIO: libcrypto can't, as where its configuration forbids it. */
 int hmac_new(const void *key, size_t key_size, struct hmac **ret) _must_check_;
+
+/* HMAC-SHA512, which hmac_finish_sha512() ends. */
+int hmac_new_sha512(const void *key, size_t key_size, struct hmac **ret) _must_check_;
+
 int hmac_add(struct hmac *h, const void *bytes, size_t size) _must_check_;
 int hmac_finish(struct hmac *h, unsigned char ret[static HMAC_BYTES]) _must_check_;
+int hmac_finish_sha512(struct hmac *h, unsigned char ret[static HMAC_SHA512_BYTES]) _must_check_;
 struct hmac *hmac_free(struct hmac *h);
 DEFINE_CLEANUP(struct hmac *, hmac_free)
 

@@ -26,6 +26,9 @@ typedef int (*receipt_fn)(const struct receipt *receipt, void *userdata);
  * something is missing, of a form that can't be, or of a kind that moves no message. -EBADMSG: no webhook of this gateway. */
 int receipt_read_cloud(const struct json_value *root, receipt_fn on_receipt, void *userdata) _must_check_;
 
+/* The same of WAHA's events, of which message.ack and message.ack.group matter. */
+int receipt_read_waha(const struct json_value *root, receipt_fn on_receipt, void *userdata) _must_check_;
+
 /* The same of webhooks of wwebjs-api, of which message_ack is the one that matters. */
 int receipt_read_webjs(const struct json_value *root, receipt_fn on_receipt, void *userdata) _must_check_;
 

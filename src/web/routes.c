@@ -9,6 +9,8 @@
 
 #define PLAIN "text/plain; charset=utf-8"
 #define FIGURES "text/plain; version=0.0.4; charset=utf-8"
+#define CLOUD_SIGNATURE "X-Hub-Signature-256"
+#define WAHA_SIGNATURE "X-Webhook-Hmac"
 
 enum {
     CHALLENGE_BYTES_MAX = 256,
@@ -104,21 +106,28 @@ static void take_receipts(struct routes *r, struct server_request *request, int 
     intake_wait(r->intake, &job->waiter);
 }
 
-static void post_cloud(struct routes *r, struct server_request *request) {
+typedef int (*find_fn)(const struct senders *s, const char *signature, const char *body, size_t size);
+
+static void post_signed(struct routes *r, struct server_request *request, const char *header, find_fn find, read_fn read_receipts) {
     const struct buf *body = server_body(request);
-    const char *signature = server_header(request, "X-Hub-Signature-256");
-    int key = senders_find_app(watcher_senders(r->watcher), signature, buf_string(body), body->size);
+    int key = find(watcher_senders(r->watcher), server_header(request, header), buf_string(body), body->size);
 
     if (key >= 0) {
-        take_receipts(r, request, key, receipt_read_cloud);
-        return;
-    }
-    if (key != -ENOENT) {
+        take_receipts(r, request, key, read_receipts);
+    } else if (key != -ENOENT) {
         answer(request, FAULT, "the signature could not be checked\n");
-        return;
+    } else {
+        r->on_forged(r->userdata);
+        answer(request, UNAUTHORIZED, "the signature is wrong\n");
     }
-    r->on_forged(r->userdata);
-    answer(request, UNAUTHORIZED, "the signature is wrong\n");
+}
+
+static void post_cloud(struct routes *r, struct server_request *request) {
+    post_signed(r, request, CLOUD_SIGNATURE, senders_find_app, receipt_read_cloud);
+}
+
+static void post_waha(struct routes *r, struct server_request *request) {
+    post_signed(r, request, WAHA_SIGNATURE, senders_find_waha, receipt_read_waha);
 }
 
 /* The group of senders whose secret follows the first part of the path, or -ENOENT. */
@@ -210,14 +219,16 @@ static const struct page {
     const char *method;
     void (*serve)(struct routes *r, struct server_request *request);
     bool needs_senders;
+    const char *signature; /* a header without which it is refused, or NULL */
 } pages[] = {
-    {"/cloud", "POST", post_cloud, true},
-    {"/cloud", "GET", get_cloud, true},
-    {"/webjs/", "POST", post_webjs, true},
-    {"/wppconnect/", "POST", post_wppconnect, true},
-    {"/healthz", "GET", get_health, false},
-    {"/readyz", "GET", get_readiness, false},
-    {"/metrics", "GET", get_metrics, false},
+    {"/cloud", "POST", post_cloud, true, CLOUD_SIGNATURE},
+    {"/cloud", "GET", get_cloud, true, NULL},
+    {"/waha", "POST", post_waha, true, WAHA_SIGNATURE},
+    {"/webjs/", "POST", post_webjs, true, NULL},
+    {"/wppconnect/", "POST", post_wppconnect, true, NULL},
+    {"/healthz", "GET", get_health, false, NULL},
+    {"/readyz", "GET", get_readiness, false, NULL},
+    {"/metrics", "GET", get_metrics, false, NULL},
 };
 
 static bool has_secret(const struct page *p) {
@@ -253,7 +264,7 @@ static unsigned on_head(struct server_request *request, void *userdata) {
         return 0;
     if (!watcher_senders(r->watcher))
         return BUSY;
-    if (p->serve == post_cloud && !server_header(request, "X-Hub-Signature-256")) {
+    if (p->signature && !server_header(request, p->signature)) {
         r->on_forged(r->userdata);
         return UNAUTHORIZED;
     }

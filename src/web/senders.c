@@ -9,7 +9,7 @@
 
 enum { WEBHOOK_SECRET_BYTES_MIN = 16 };
 
-enum key_kind { KEY_APP, KEY_VERIFY, KEY_WEBHOOK };
+enum key_kind { KEY_APP, KEY_VERIFY, KEY_WEBHOOK, KEY_WAHA, KEY_KINDS };
 
 /* A secret, under the name that senders call it by; several may share one. */
 struct key {
@@ -24,7 +24,7 @@ struct entry {
 };
 
 struct senders {
-    struct key keys[3 * SENDERS_SECRETS_MAX];
+    struct key keys[KEY_KINDS * SENDERS_SECRETS_MAX];
     int key_count;
     struct entry *entries;
     size_t entry_count;
@@ -76,7 +76,7 @@ static int add_key(struct senders *s, enum key_kind kind, const char *sender, co
         return r;
     if (r < 0)
         (void) buf_printf(problem, "%ssender \"%s\": %s", problem->size > 0 ? "; " : "", sender, buf_string(&reason));
-    else if (kind == KEY_WEBHOOK && strlen(secret_reveal(key->secret)) < WEBHOOK_SECRET_BYTES_MIN) {
+    else if ((kind == KEY_WEBHOOK || kind == KEY_WAHA) && strlen(secret_reveal(key->secret)) < WEBHOOK_SECRET_BYTES_MIN) {
         key->secret = secret_free(key->secret);
         (void) buf_printf(problem, "%ssender \"%s\": its webhook_secret is shorter than %d letters, and might be guessed",
                           problem->size > 0 ? "; " : "", sender, WEBHOOK_SECRET_BYTES_MIN);
@@ -96,7 +96,8 @@ static int add_sender(struct senders *s, const struct pg_result *rows, size_t ro
         return -ENOMEM;
     if (!account || !name)
         return 0;
-    key = add_key(s, is_cloud ? KEY_APP : KEY_WEBHOOK, sender, name, credentials_dir, problem);
+    key = add_key(s, is_cloud ? KEY_APP : strcmp(gateway, "waha") == 0 ? KEY_WAHA : KEY_WEBHOOK, sender, name, credentials_dir,
+                  problem);
     if (key < 0)
         return key == -ENOMEM ? key : 0;
     struct entry *e = &s->entries[s->entry_count++];
@@ -132,16 +133,27 @@ bool senders_know_verify_token(const struct senders *s, const char *token) {
     return is_known;
 }
 
-int senders_find_app(const struct senders *s, const char *signature, const char *body, size_t size) {
+typedef int (*check_fn)(const char *header, const char *secret, const char *body, size_t size);
+
+static int find_signer(const struct senders *s, enum key_kind kind, check_fn check, const char *signature, const char *body,
+                       size_t size) {
     for (int i = 0; i < s->key_count; i++) {
-        if (s->keys[i].kind != KEY_APP || !s->keys[i].secret)
+        if (s->keys[i].kind != kind || !s->keys[i].secret)
             continue;
-        int r = signature_check(signature, secret_reveal(s->keys[i].secret), body, size);
+        int r = check(signature, secret_reveal(s->keys[i].secret), body, size);
 
         if (r != 0)
             return r < 0 ? r : i;
     }
     return -ENOENT;
+}
+
+int senders_find_app(const struct senders *s, const char *signature, const char *body, size_t size) {
+    return find_signer(s, KEY_APP, signature_check, signature, body, size);
+}
+
+int senders_find_waha(const struct senders *s, const char *signature, const char *body, size_t size) {
+    return find_signer(s, KEY_WAHA, signature_check_sha512, signature, body, size);
 }
 
 int senders_find_webhook(const struct senders *s, const char *secret) {

@@ -24,6 +24,9 @@ bool senders_know_verify_token(const struct senders *s, const char *token);
 /* The app whose secret signs the body, or -ENOENT; another negative errno: it could not be found out. */
 int senders_find_app(const struct senders *s, const char *signature, const char *body, size_t size) _must_check_;
 
+/* The same of the key that signs WAHA's webhooks. */
+int senders_find_waha(const struct senders *s, const char *signature, const char *body, size_t size) _must_check_;
+
 /* The group of senders with this webhook_secret, or -ENOENT. */
 int senders_find_webhook(const struct senders *s, const char *secret) _must_check_;
 

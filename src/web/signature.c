@@ -15,12 +15,11 @@ static int hex_digit(char c) {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool parse_header(const char *header, unsigned char ret[static HMAC_BYTES]) {
-    if (!header || strncmp(header, PREFIX, strlen(PREFIX)) != 0 || strlen(header) != strlen(PREFIX) + 2 * HMAC_BYTES)
+static bool parse_hex(const char *hex, unsigned char *ret, size_t size) {
+    if (strlen(hex) != 2 * size)
         return false;
-    header += strlen(PREFIX);
-    for (size_t i = 0; i < HMAC_BYTES; i++) {
-        int high = hex_digit(header[2 * i]), low = hex_digit(header[2 * i + 1]);
+    for (size_t i = 0; i < size; i++) {
+        int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
 
         if (high < 0 || low < 0)
             return false;
@@ -87,10 +86,25 @@ int signature_check(const char *header, const char *secret, const char *body, si
     unsigned char claimed[HMAC_BYTES];
     int r;
 
-    if (!parse_header(header, claimed))
+    if (!header || strncmp(header, PREFIX, strlen(PREFIX)) != 0 || !parse_hex(header + strlen(PREFIX), claimed, HMAC_BYTES))
         return 0;
     r = compare(claimed, secret, body, size, false);
     if (r != 0 || is_ascii(body, size) || !text_is_utf8(body, size))
         return r;
     return compare(claimed, secret, body, size, true);
+}
+
+int signature_check_sha512(const char *header, const char *secret, const char *body, size_t size) {
+    _cleanup_(hmac_freep) struct hmac *h = NULL;
+    unsigned char claimed[HMAC_SHA512_BYTES], ours[HMAC_SHA512_BYTES];
+    int r;
+
+    if (!header || !parse_hex(header, claimed, HMAC_SHA512_BYTES))
+        return 0;
+    r = hmac_new_sha512(secret, strlen(secret), &h);
+    if (r >= 0)
+        r = hmac_add(h, body, size);
+    if (r >= 0)
+        r = hmac_finish_sha512(h, ours);
+    return r < 0 ? r : hmac_bytes_equal(claimed, ours, HMAC_SHA512_BYTES);
 }

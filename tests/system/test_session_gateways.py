@@ -24,7 +24,21 @@ def webjs_ack(message, session, ack):
     return {"dataType": "message_ack", "sessionId": session, "data": {"ack": ack, "message": {"id": {"fromMe": True, "_serialized": message}}}}
 
 
+def waha_ack(message, session, ack):
+    return {"id": "evt_1", "event": "message.ack", "session": session, "engine": "WEBJS", "payload": {"id": message, "fromMe": True, "ack": ack}}
+
+
 GATEWAYS = {
+    "waha": SimpleNamespace(
+        key="session", header="x-api-key", success=201, send="/api/sendText", status="/api/sessions/{}", start="/api/sessions/{}/start",
+        told=lambda chat, text, session: {"session": session, "chatId": chat, "text": text},
+        sent=lambda ident: {"id": {"_serialized": ident}},
+        lost=(422, {"error": "Session status is not as expected. Try again later or restart the session", "status": "STOPPED"}),
+        unknown="the number is not on WhatsApp (HTTP 500): No LID for user",
+        disconnected="the session is not working; start or pair it (HTTP 422): Session status is not as expected",
+        states={"open": {"status": "WORKING"}, "closed": {"status": "STOPPED"}, "unpaired": {"status": "SCAN_QR_CODE"}},
+        started={"status": "STARTING"},
+        hook="/waha", ack=waha_ack),
     "webjs": SimpleNamespace(
         key="session", header="x-api-key", success=200, send="/client/sendMessage/{}", status="/session/status/{}", start="/session/start/{}",
         told=lambda chat, text, session: {"chatId": chat, "contentType": "string", "content": text},
@@ -247,3 +261,36 @@ def test_the_sandbox_is_a_webjs(world):
     assert ask(world.sandbox, "GET", "/session/start/ops", **{"x-api-key": TOKEN})[1]["success"] is True
     world.sandbox.behave({"status": 429})
     assert send() == (429, "You can't make any more requests at the moment. Try again later")
+
+
+def test_the_sandbox_is_a_waha(world):
+    def send(key=TOKEN, **members):
+        message = {"session": "ops", "chatId": "8801712345678@c.us", "text": "hello", **members}
+        return ask(world.sandbox, "POST", "/api/sendText", message, **{"X-Api-Key": key})
+
+    status, said = send()
+    assert status == 201 and said["id"]["_serialized"].startswith("true_8801712345678@c.us_")
+    assert send(key="guess") == (401, {"statusCode": 401, "message": "Unauthorized"})
+    assert send(chatId="8801712345678")[1]["id"]["remote"] == "8801712345678@c.us"
+    assert send(chatId="+8801712345678")[1]["id"]["remote"] == "+8801712345678@c.us"  # trap: another chat
+    assert send(session="")[0] == 201 and world.sandbox.messages()[-1]["sender"] == "default"  # trap: another telephone
+    status, said = send(chatId="")
+    assert status == 500 and said["request"]["body"]["text"] == "hello"  # trap: it repeats the request
+    assert ask(world.sandbox, "POST", "/api/sendText", b"{", **{"X-Api-Key": TOKEN})[0] == 400
+    world.sandbox.behave({"disconnected_sessions": ["ops"]})
+    status, said = send()
+    assert status == 422 and (said["status"], said["expected"]) == ("STOPPED", ["WORKING"])
+    assert ask(world.sandbox, "GET", "/api/sessions/ops", **{"X-Api-Key": TOKEN})[1]["status"] == "STOPPED"
+    assert ask(world.sandbox, "POST", "/api/sessions/ops/start", **{"X-Api-Key": TOKEN})[1]["status"] == "STARTING"
+    assert ask(world.sandbox, "GET", "/api/sessions/other", **{"X-Api-Key": TOKEN})[1]["status"] == "WORKING"
+
+
+@pytest.mark.parametrize("code, said", [(463, "bars this account"), (475, "caps this account's messages")])
+def test_new_contacts_wait_and_others_go_on(world, code, said):
+    """WhatsApp bars new contacts: the recipient waits, and nothing is started anew."""
+    name, barred = add(world, SimpleNamespace(name="waha", **vars(GATEWAYS["waha"])), f"new-{code}"), world.number()
+    world.sandbox.behave({"recipients": {barred: {"status": 500, "code": code}}})
+    ident = world.send(name, f"the server returned error {999 - code}", barred)
+    wait_until(lambda: world.db.value("SELECT reason FROM herald.holds WHERE kind = 'recipient' AND name = %s", barred), "the recipient to be held")
+    assert said in world.row(ident)["error"] and world.row(ident)["send_status"] == "pending"
+    assert world.wait_for(world.send(name), "sent") and world.hold(name) is None

@@ -11,6 +11,7 @@ static const struct asked {
     bool is_open; /* a credential is not needed */
 } gateways[] = {
     {&gateway_cloud, "{\"phone_number_id\":\"106540352242922\",\"api_version\":\"v25.0\"}", "Authorization", "Bearer " SECRET, false},
+    {&gateway_waha, SESSION, "X-Api-Key", SECRET, false},
     {&gateway_webjs, SESSION, "x-api-key", SECRET, true},
     {&gateway_wppconnect, SESSION, "Authorization", "Bearer " SECRET, false},
 };
@@ -59,6 +60,25 @@ static const struct health_row rows[] = {
     {"webjs: it is there, and its browser is not", &gateway_webjs, 1, 422, "{\"success\":false,\"error\":\"Session already exists for: alerts\"}", HEALTH_GO_ON, 0, NULL},
     {"webjs: no Chrome", &gateway_webjs, 1, 422, "{\"success\":false,\"error\":\"Could not find Chrome\"}", HEALTH_ILL, 60, "Could not find Chrome"},
     {"webjs: restarted", &gateway_webjs, 2, 200, "{\"success\":true,\"message\":\"Restarted successfully\"}", HEALTH_ILL, 5, "started again"},
+    {"waha: working", &gateway_waha, 0, 200, "{\"name\":\"alerts\",\"status\":\"WORKING\"}", HEALTH_WELL, 0, NULL},
+    {"waha: stopped", &gateway_waha, 0, 200, "{\"status\":\"STOPPED\"}", HEALTH_GO_ON, 0, NULL},
+    {"waha: failed", &gateway_waha, 0, 200, "{\"status\":\"FAILED\"}", HEALTH_GO_ON, 0, NULL},
+    {"waha: starting", &gateway_waha, 0, 200, "{\"status\":\"STARTING\"}", HEALTH_ILL, 5, "being started"},
+    {"waha: waits for its QR code", &gateway_waha, 0, 200, "{\"status\":\"SCAN_QR_CODE\"}", HEALTH_ILL, 30, "paired"},
+    {"waha: waits for a passkey", &gateway_waha, 0, 200, "{\"status\":\"PASSKEY_REQUIRED\"}", HEALTH_ILL, WAIT_BY_BACKOFF, "passkey"},
+    {"waha: waits for a passkey's confirmation", &gateway_waha, 0, 200, "{\"status\":\"PASSKEY_CONFIRMATION_REQUIRED\"}", HEALTH_ILL, WAIT_BY_BACKOFF, "passkey"},
+    {"waha: another state", &gateway_waha, 0, 200, "{\"status\":\"BROKEN\"}", HEALTH_ILL, WAIT_BY_BACKOFF, "neither"},
+    {"waha: no state", &gateway_waha, 0, 200, "{\"status\":null}", HEALTH_UNKNOWN, WAIT_BY_BACKOFF, "can't be understood"},
+    {"waha: a page", &gateway_waha, 0, 200, "<html>", HEALTH_UNKNOWN, WAIT_BY_BACKOFF, "can't be understood"},
+    {"waha: a bad key", &gateway_waha, 0, 401, "{\"statusCode\":401,\"message\":\"Unauthorized\"}", HEALTH_ILL, 60, "API key"},
+    {"waha: no such session", &gateway_waha, 0, 404, "{\"statusCode\":404,\"message\":\"Session not found\",\"error\":\"Not Found\"}", HEALTH_ILL, WAIT_BY_BACKOFF, "Session not found"},
+    {"waha: an error", &gateway_waha, 0, 500, "{\"statusCode\":500}", HEALTH_UNKNOWN, WAIT_BY_BACKOFF, "could not send"},
+    {"waha: started", &gateway_waha, 1, 201, "{\"status\":\"STARTING\"}", HEALTH_ILL, 5, "started again"},
+    {"waha: started, and paired is to be", &gateway_waha, 1, 201, "{\"status\":\"SCAN_QR_CODE\"}", HEALTH_ILL, 30, "paired"},
+    {"waha: started at once", &gateway_waha, 1, 201, "{\"status\":\"WORKING\"}", HEALTH_WELL, 0, NULL},
+    {"waha: not started, as what failed counts as running", &gateway_waha, 1, 201, "{\"status\":\"FAILED\"}", HEALTH_GO_ON, 0, NULL},
+    {"waha: not started", &gateway_waha, 1, 422, "{\"statusCode\":422,\"message\":\"No\"}", HEALTH_UNKNOWN, WAIT_BY_BACKOFF, "No"},
+    {"waha: restarted", &gateway_waha, 2, 201, "{\"status\":\"FAILED\"}", HEALTH_ILL, 5, "started again"},
     {"the number", &gateway_cloud, 0, 200, "{\"id\":\"106540352242922\"}", HEALTH_WELL, 0, NULL},
     {"an expired token", &gateway_cloud, 0, 401, "{\"error\":{\"message\":\"Expired " SECRET "\",\"code\":190}}", HEALTH_ILL, 60, "token"},
     {"no such number", &gateway_cloud, 0, 400, "{\"error\":{\"message\":\"No\",\"code\":100,\"error_subcode\":33}}", HEALTH_ILL, 600, "phone"},
@@ -130,6 +150,9 @@ static void assert_asks(const struct gateway *gateway, unsigned step, const char
 static void test_questions(_unused_ void **state) {
     assert_asks(&gateway_wppconnect, 0, "GET", "http://127.0.0.1:1/x/api/alerts/status-session", "");
     assert_asks(&gateway_wppconnect, 1, "POST", "http://127.0.0.1:1/x/api/alerts/start-session", "{\"waitQrCode\":false}");
+    assert_asks(&gateway_waha, 0, "GET", "http://127.0.0.1:1/x/api/sessions/alerts", "");
+    assert_asks(&gateway_waha, 1, "POST", "http://127.0.0.1:1/x/api/sessions/alerts/start", "{}");
+    assert_asks(&gateway_waha, 2, "POST", "http://127.0.0.1:1/x/api/sessions/alerts/restart", "{}");
     assert_asks(&gateway_webjs, 0, "GET", "http://127.0.0.1:1/x/session/status/alerts", "");
     assert_asks(&gateway_webjs, 1, "GET", "http://127.0.0.1:1/x/session/start/alerts", "");
     assert_asks(&gateway_webjs, 2, "GET", "http://127.0.0.1:1/x/session/restart/alerts", "");

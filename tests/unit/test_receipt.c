@@ -102,6 +102,7 @@ static void test_shapes_that_are_no_webhook(void **state) {
     for (size_t i = 0; i < ELEMENTSOF(refused); i++) {
         assert_int_equal(read_text(receipt_read_cloud, refused[i], strlen(refused[i])), -EBADMSG);
         assert_int_equal(read_text(receipt_read_wppconnect, refused[i], strlen(refused[i])), -EBADMSG);
+        assert_int_equal(read_text(receipt_read_waha, refused[i], strlen(refused[i])), -EBADMSG);
         assert_int_equal(read_text(receipt_read_webjs, refused[i], strlen(refused[i])), -EBADMSG);
     }
     for (size_t i = 0; i < ELEMENTSOF(empty); i++) {
@@ -204,6 +205,32 @@ static void test_webjs(void **state) {
     assert_acks(receipt_read_webjs, rows, ELEMENTSOF(rows));
 }
 
+static void test_waha(void **state) {
+#define ACK(event, more, ack) \
+    "{\"event\":\"" event "\",\"session\":\"s\",\"engine\":\"WEBJS\",\"payload\":{\"id\":\"true_m\"," more "\"ack\":" ack "}}"
+    static const struct ack_row rows[] = {
+        {ACK("message.ack", "\"fromMe\":true,", "1"), "waha s true_m sent 0.0 0 -\n"},
+        {ACK("message.ack", "", "2"), "waha s true_m delivered 0.0 0 -\n"},
+        {ACK("message.ack", "", "3"), "waha s true_m read 0.0 0 -\n"},
+        {ACK("message.ack", "", "4"), "waha s true_m read 0.0 0 -\n"},
+        {ACK("message.ack", "", "-1"), "waha s true_m failed 0.0 0 the gateway reports a failure: ack -1 (failed)\n"},
+        {ACK("message.ack", "", "0"), ""},
+        {ACK("message.ack", "", "null"), ""},
+        {ACK("message.ack", "\"fromMe\":false,", "3"), ""},
+        {ACK("message.ack.group", "\"fromMe\":true,\"participant\":\"1@c.us\",", "3"), "waha s true_m read 0.0 0 -\n"},
+        {ACK("message.ack.group", "\"participant\":\"1@c.us\",", "-1"), ""},
+        {ACK("message", "", "1"), ""},
+        {"{\"event\":\"message.ack\",\"session\":\"s\",\"payload\":{\"id\":5,\"ack\":1}}", ""},
+        {"{\"event\":\"message.ack\",\"session\":\"s\",\"payload\":{\"ack\":1}}", ""},
+        {"{\"event\":\"message.ack\",\"session\":\"s\",\"payload\":[]}", ""},
+        {"{\"event\":\"message.ack\",\"session\":\"s\"}", ""},
+        {"{\"event\":\"message.ack\",\"payload\":{\"id\":\"true_m\",\"ack\":1}}", ""},
+    };
+#undef ACK
+
+    assert_acks(receipt_read_waha, rows, ELEMENTSOF(rows));
+}
+
 /* Names and ids that are longer than any can be. */
 static void test_acks_are_bounded(void **state) {
     static char id[RECEIPT_MESSAGE_ID_BYTES + 2], account[RECEIPT_ACCOUNT_BYTES + 2];
@@ -245,6 +272,7 @@ int main(void) {
         cmocka_unit_test(test_the_reader_stops_where_it_is_told_to),
         cmocka_unit_test(test_wppconnect),
         cmocka_unit_test(test_webjs),
+        cmocka_unit_test(test_waha),
         cmocka_unit_test(test_acks_are_bounded),
     };
 

@@ -113,6 +113,42 @@ static void test_the_escaped_form(void **state) {
     }
 }
 
+/* The example of WAHA's documentation. */
+static void test_sha512(void **state) {
+    static const char body[] = "{\"event\":\"message\",\"session\":\"default\",\"engine\":\"WEBJS\"}", key[] = "my-secret-key";
+    static const char good[] = "208f8a55dde9e05519e898b10b89bf0d0b3b0fdf11fdbf09b6b90476301b98d8"
+                               "097c462b2b17a6ce93b6b47a136cf2e78a33a63f6752c2c1631777076153fa89";
+    char bad[sizeof(good) + 1];
+
+    assert_int_equal(signature_check_sha512(good, key, body, strlen(body)), 1);
+    assert_int_equal(signature_check_sha512(good, "my-secret-kez", body, strlen(body)), 0);
+    assert_int_equal(signature_check_sha512(good, key, body, strlen(body) - 1), 0);
+    assert_int_equal(signature_check_sha512(NULL, key, body, strlen(body)), 0);
+    assert_int_equal(signature_check_sha512("", key, body, strlen(body)), 0);
+    for (size_t i = 0; i < strlen(good); i++) {
+        (void) snprintf(bad, sizeof(bad), "%s", good);
+        bad[i] = bad[i] == '0' ? '1' : '0';
+        assert_int_equal(signature_check_sha512(bad, key, body, strlen(body)), 0);
+        bad[i] = good[i] >= 'a' ? (char) (good[i] - 'a' + 'A') : 'x';
+        assert_int_equal(signature_check_sha512(bad, key, body, strlen(body)), 0);
+        bad[i] = '\0';
+        assert_int_equal(signature_check_sha512(bad, key, body, strlen(body)), 0);
+    }
+    (void) snprintf(bad, sizeof(bad), "%s0", good);
+    assert_int_equal(signature_check_sha512(bad, key, body, strlen(body)), 0);
+}
+
+/* A digest that does not fit is refused, and not cut. */
+static void test_digests_are_not_mixed_up(void **state) {
+    _cleanup_(hmac_freep) struct hmac *short_one = NULL, *long_one = NULL;
+    unsigned char bytes[HMAC_SHA512_BYTES];
+
+    assert_int_equal(hmac_new("k", 1, &short_one), 0);
+    assert_int_equal(hmac_new_sha512("k", 1, &long_one), 0);
+    assert_int_equal(hmac_finish(long_one, bytes), -EIO);
+    assert_int_equal(hmac_finish_sha512(short_one, bytes), -EIO);
+}
+
 /* No reading beyond what is there; the sanitizers look on. */
 static void test_bytes_that_are_no_text(void **state) {
     static const char *const bodies[] = {"\xf0\x9f\x99", "\xc3", "\xff", "a\xe2\x82", "\xed\xa0\x80", "\xc0\x80"};
@@ -133,6 +169,8 @@ int main(void) {
         cmocka_unit_test(test_texts_equal),
         cmocka_unit_test(test_only_the_exact_header_counts),
         cmocka_unit_test(test_the_escaped_form),
+        cmocka_unit_test(test_sha512),
+        cmocka_unit_test(test_digests_are_not_mixed_up),
         cmocka_unit_test(test_bytes_that_are_no_text),
     };
 
