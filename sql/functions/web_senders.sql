@@ -6,9 +6,9 @@ RETURNS TABLE (sender text, gateway text, account text, app_secret text, verify_
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT s.name, s.gateway, s.account ->> CASE s.gateway WHEN 'cloud' THEN 'phone_number_id' ELSE 'session' END,
+    SELECT s.name, s.gateway, s.account ->> CASE s.gateway WHEN 'cloud' THEN 'phone_number_id' WHEN 'evolution' THEN 'instance' ELSE 'session' END,
            s.account ->> 'app_secret', s.account ->> 'verify_token', s.account ->> 'webhook_secret'
       FROM herald.senders s
-     WHERE s.gateway = 'cloud' AND s.account ?| '{app_secret,verify_token}' OR s.gateway IN ('waha', 'webjs', 'wppconnect') AND s.account ? 'webhook_secret'
+     WHERE s.gateway = 'cloud' AND s.account ?| '{app_secret,verify_token}' OR s.gateway IN ('evolution', 'waha', 'webjs', 'wppconnect') AND s.account ? 'webhook_secret'
      ORDER BY s.name;
 $$;

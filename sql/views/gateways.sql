@@ -5,6 +5,7 @@
 CREATE OR REPLACE VIEW herald.gateways (name, limits, gap, max_in_flight, tells_health, must_acknowledge) AS
 VALUES ('cloud', '{}'::text[], interval '0', NULL::int, true, false),
        ('webhook', '{}', '0', NULL, false, false),
+       ('evolution', '{1000/1 day}', '3 s', 1, true, true),
        ('waha', '{1000/1 day}', '3 s', 1, true, true),
        ('webjs', '{1000/1 day}', '3 s', 1, true, true),
        ('wppconnect', '{1000/1 day}', '3 s', 1, true, true);

@@ -87,6 +87,7 @@ void health_from_outcome(const struct outcome *outcome, struct health *ret_healt
 const char *health_kind_to_string(enum health_kind kind);
 
 extern const struct gateway gateway_cloud;
+extern const struct gateway gateway_evolution;
 extern const struct gateway gateway_waha;
 extern const struct gateway gateway_webhook;
 extern const struct gateway gateway_webjs;

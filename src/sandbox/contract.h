@@ -25,7 +25,7 @@ enum {
 struct call {
     const char *method;
     const char *path; /* decoded, without the query */
-    const char *content_type, *authorization, *api_key, *host, *origin, *fetch_site;
+    const char *content_type, *authorization, *api_key, *apikey, *host, *origin, *fetch_site;
     const char *after, *recipient, *refused, *generation; /* of the query */
     const char *body;
     size_t body_size;
@@ -122,6 +122,7 @@ int sandbox_reply_spoil(struct sandbox_reply *a, const struct verdict *verdict) 
 /* The contracts. 1: answered; 0: the path is none of theirs; or a negative errno. */
 int contract_cloud(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
 int contract_wppconnect(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
+int contract_evolution(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
 int contract_waha(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
 int contract_webjs(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
 int contract_webhook(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;

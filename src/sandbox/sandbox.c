@@ -38,6 +38,7 @@ static const char usage[] =
         "  --help                 this text\n"
         "\n"
         "  cloud        base_url http://" LISTEN_DEFAULT "\n"
+        "  evolution    base_url http://" LISTEN_DEFAULT "\n"
         "  waha         base_url http://" LISTEN_DEFAULT "\n"
         "  webjs        base_url http://" LISTEN_DEFAULT "\n"
         "  wppconnect   base_url http://" LISTEN_DEFAULT "\n"

@@ -11,7 +11,7 @@ enum { RECEIPT_MESSAGE_ID_BYTES = 512, RECEIPT_ACCOUNT_BYTES = 128, RECEIPT_ERRO
 /* All texts are borrowed until the callback returns. */
 struct receipt {
     const char *gateway;    /* "cloud", "wppconnect", … */
-    const char *account;    /* phone_number_id, session */
+    const char *account;    /* phone_number_id, session, instance */
     const char *message_id; /* the gateway's */
     const char *status;     /* "sent", "delivered", "read", "failed" */
     const char *error;      /* of a failure, printable; else NULL */
@@ -25,6 +25,9 @@ typedef int (*receipt_fn)(const struct receipt *receipt, void *userdata);
 /* The status updates of a Cloud API webhook, in order; whatever else it tells of is passed over, as are updates of which
  * something is missing, of a form that can't be, or of a kind that moves no message. -EBADMSG: no webhook of this gateway. */
 int receipt_read_cloud(const struct json_value *root, receipt_fn on_receipt, void *userdata) _must_check_;
+
+/* The same of Evolution's events, of which messages.update is the one that matters. */
+int receipt_read_evolution(const struct json_value *root, receipt_fn on_receipt, void *userdata) _must_check_;
 
 /* The same of WAHA's events, of which message.ack and message.ack.group matter. */
 int receipt_read_waha(const struct json_value *root, receipt_fn on_receipt, void *userdata) _must_check_;

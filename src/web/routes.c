@@ -144,6 +144,10 @@ static void post_with_secret(struct routes *r, struct server_request *request, r
         take_receipts(r, request, key, read_receipts);
 }
 
+static void post_evolution(struct routes *r, struct server_request *request) {
+    post_with_secret(r, request, receipt_read_evolution);
+}
+
 static void post_webjs(struct routes *r, struct server_request *request) {
     post_with_secret(r, request, receipt_read_webjs);
 }
@@ -223,6 +227,7 @@ static const struct page {
 } pages[] = {
     {"/cloud", "POST", post_cloud, true, CLOUD_SIGNATURE},
     {"/cloud", "GET", get_cloud, true, NULL},
+    {"/evolution/", "POST", post_evolution, true, NULL},
     {"/waha", "POST", post_waha, true, WAHA_SIGNATURE},
     {"/webjs/", "POST", post_webjs, true, NULL},
     {"/wppconnect/", "POST", post_wppconnect, true, NULL},

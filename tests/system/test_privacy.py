@@ -61,11 +61,11 @@ def live(world):
     hostile.routes.update(GATEWAYS)
     header = {"body": {"to": "{{target}}", "text": "{{body}}"}, "headers": {"X-Api-Key": "{{credential}}"}, "success": {"path": "id"}}
     for route in GATEWAYS:
-        for gateway, account in (("cloud", None), ("wppconnect", None), ("webhook", header), ("webjs", None), ("waha", None)):
+        for gateway, account in (("cloud", None), ("wppconnect", None), ("webhook", header), ("webjs", None), ("waha", None), ("evolution", None)):
             name = f"{gateway}-{route}"
             world.add_sender(name, gateway, f"{hostile.url}/{route}", account, "canary_token")
             idents.append(world.send(name, BODY, NUMBER[:-4] + f"{1234 + len(idents):04d}"))
-    for gateway, account in (("cloud", None), ("wppconnect", None), ("webjs", None), ("waha", None)):
+    for gateway, account in (("cloud", None), ("wppconnect", None), ("webjs", None), ("waha", None), ("evolution", None)):
         world.add_sender(f"{gateway}-works", gateway, world.sandbox.url, account, "canary_token")
         idents.append(world.send(f"{gateway}-works", BODY, NUMBER))
     world.add_sender("cloud-away", "cloud", "http://127.0.0.1:1", None, "canary_token")

@@ -24,11 +24,26 @@ def webjs_ack(message, session, ack):
     return {"dataType": "message_ack", "sessionId": session, "data": {"ack": ack, "message": {"id": {"fromMe": True, "_serialized": message}}}}
 
 
+def evolution_ack(message, session, ack):
+    status = {-1: "ERROR", 0: "PENDING", 1: "SERVER_ACK", 2: "DELIVERY_ACK", 3: "READ"}[ack]
+    return {"event": "messages.update", "instance": session, "data": {"keyId": message, "fromMe": True, "status": status}, "apikey": "x"}
+
+
 def waha_ack(message, session, ack):
     return {"id": "evt_1", "event": "message.ack", "session": session, "engine": "WEBJS", "payload": {"id": message, "fromMe": True, "ack": ack}}
 
 
 GATEWAYS = {
+    "evolution": SimpleNamespace(
+        key="instance", header="apikey", success=201, send="/message/sendText/{}", status="/instance/connectionState/{}", start="/instance/connect/{}",
+        told=lambda chat, text, session: {"number": chat, "text": text},
+        sent=lambda ident: {"key": {"id": ident}},
+        lost=(400, {"status": 400, "error": "Bad Request", "response": {"message": ["Error: Connection Closed"]}}),
+        unknown="the number is not on WhatsApp (HTTP 400)",
+        disconnected="the instance is not connected; connect or pair it (HTTP 400): Error: Connection Closed",
+        states={"open": {"instance": {"state": "open"}}, "closed": {"instance": {"state": "close"}}, "unpaired": {"instance": {"state": "connecting"}}},
+        started={"count": 0},
+        hook=f"/evolution/{SECRET}", ack=evolution_ack),
     "waha": SimpleNamespace(
         key="session", header="x-api-key", success=201, send="/api/sendText", status="/api/sessions/{}", start="/api/sessions/{}/start",
         told=lambda chat, text, session: {"session": session, "chatId": chat, "text": text},
@@ -294,3 +309,27 @@ def test_new_contacts_wait_and_others_go_on(world, code, said):
     wait_until(lambda: world.db.value("SELECT reason FROM herald.holds WHERE kind = 'recipient' AND name = %s", barred), "the recipient to be held")
     assert said in world.row(ident)["error"] and world.row(ident)["send_status"] == "pending"
     assert world.wait_for(world.send(name), "sent") and world.hold(name) is None
+
+
+def test_the_sandbox_is_an_evolution(world):
+    def send(key=TOKEN, **members):
+        message = {"number": "8801712345678", "text": "hello", **members}
+        return ask(world.sandbox, "POST", "/message/sendText/ops", message, apikey=key)
+
+    status, said = send()
+    assert status == 201 and said["key"]["remoteJid"] == "8801712345678@s.whatsapp.net"
+    assert send(key="guess")[0] == 401
+    for number, chat in (("+55 (21) 98765-4321", "5521987654321@s.whatsapp.net"), ("5531987654321", "553187654321@s.whatsapp.net"),
+                         ("5531387654321", "553187654321@s.whatsapp.net"), ("5531912345678", "5531912345678@s.whatsapp.net"),
+                         ("5215512345678", "525512345678@s.whatsapp.net"), ("120363021234567890", GROUP), (GROUP, GROUP),
+                         ("8801712345678@c.us", "8801712345678@s.whatsapp.net")):
+        assert send(number=number)[1]["key"]["remoteJid"] == chat, number  # trap: some become others
+    assert send(number=5) == (400, {"status": 400, "error": "Bad Request", "response": {"message": [["requires property \"number\""]]}})
+    world.sandbox.behave({"recipients": {"+8801712345678": {"status": 400}}})
+    assert send()[1]["response"]["message"] == [{"jid": "8801712345678@s.whatsapp.net", "exists": False, "number": "8801712345678"}]
+    world.sandbox.behave({"disconnected_sessions": ["ops"]})
+    assert send() == (400, {"status": 400, "error": "Bad Request", "response": {"message": ["Error: Connection Closed"]}})
+    assert ask(world.sandbox, "GET", "/instance/connectionState/ops", apikey=TOKEN)[1]["instance"]["state"] == "close"
+    assert ask(world.sandbox, "GET", "/instance/connect/ops", apikey=TOKEN) == (200, {"count": 0})
+    world.sandbox.behave({"status": 404})
+    assert "instance does not exist" in send()[1]["response"]["message"][0]

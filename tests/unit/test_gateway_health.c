@@ -11,6 +11,7 @@ static const struct asked {
     bool is_open; /* a credential is not needed */
 } gateways[] = {
     {&gateway_cloud, "{\"phone_number_id\":\"106540352242922\",\"api_version\":\"v25.0\"}", "Authorization", "Bearer " SECRET, false},
+    {&gateway_evolution, "{\"instance\":\"alerts\"}", "apikey", SECRET, false},
     {&gateway_waha, SESSION, "X-Api-Key", SECRET, false},
     {&gateway_webjs, SESSION, "x-api-key", SECRET, true},
     {&gateway_wppconnect, SESSION, "Authorization", "Bearer " SECRET, false},
@@ -79,6 +80,18 @@ static const struct health_row rows[] = {
     {"waha: not started, as what failed counts as running", &gateway_waha, 1, 201, "{\"status\":\"FAILED\"}", HEALTH_GO_ON, 0, NULL},
     {"waha: not started", &gateway_waha, 1, 422, "{\"statusCode\":422,\"message\":\"No\"}", HEALTH_UNKNOWN, WAIT_BY_BACKOFF, "No"},
     {"waha: restarted", &gateway_waha, 2, 201, "{\"status\":\"FAILED\"}", HEALTH_ILL, 5, "started again"},
+    {"evolution: open", &gateway_evolution, 0, 200, "{\"instance\":{\"instanceName\":\"alerts\",\"state\":\"open\"}}", HEALTH_WELL, 0, NULL},
+    {"evolution: closed", &gateway_evolution, 0, 200, "{\"instance\":{\"state\":\"close\"}}", HEALTH_GO_ON, 0, NULL},
+    {"evolution: connecting", &gateway_evolution, 0, 200, "{\"instance\":{\"state\":\"connecting\"}}", HEALTH_ILL, WAIT_BY_BACKOFF, "QR code"},
+    {"evolution: another state", &gateway_evolution, 0, 200, "{\"instance\":{\"state\":\"refused\"}}", HEALTH_ILL, WAIT_BY_BACKOFF, "neither"},
+    {"evolution: no state", &gateway_evolution, 0, 200, "{\"instance\":{\"instanceName\":\"alerts\"}}", HEALTH_UNKNOWN, WAIT_BY_BACKOFF, "can't be understood"},
+    {"evolution: a page", &gateway_evolution, 0, 200, "<html>", HEALTH_UNKNOWN, WAIT_BY_BACKOFF, "can't be understood"},
+    {"evolution: a bad key", &gateway_evolution, 0, 401, "{\"status\":401,\"error\":\"Unauthorized\",\"response\":{\"message\":\"Unauthorized\"}}", HEALTH_ILL, 60, "API key"},
+    {"evolution: no such instance", &gateway_evolution, 0, 404, "{\"status\":404,\"error\":\"Not Found\",\"response\":{\"message\":[\"The \\\"alerts\\\" instance does not exist\"]}}", HEALTH_ILL, 60, "account.instance"},
+    {"evolution: an error", &gateway_evolution, 0, 500, "{\"status\":500}", HEALTH_UNKNOWN, WAIT_BY_BACKOFF, "could not send"},
+    {"evolution: it connects", &gateway_evolution, 1, 200, "{\"count\":0}", HEALTH_ILL, 5, "started again"},
+    {"evolution: it wants to be paired", &gateway_evolution, 1, 200, "{\"pairingCode\":null,\"code\":\"2@x\",\"base64\":\"data:…\",\"count\":1}", HEALTH_ILL, 30, "paired"},
+    {"evolution: it does not connect", &gateway_evolution, 1, 200, "{\"error\":true,\"message\":\"[object Object] " SECRET "\"}", HEALTH_UNKNOWN, WAIT_BY_BACKOFF, "[object Object]"},
     {"the number", &gateway_cloud, 0, 200, "{\"id\":\"106540352242922\"}", HEALTH_WELL, 0, NULL},
     {"an expired token", &gateway_cloud, 0, 401, "{\"error\":{\"message\":\"Expired " SECRET "\",\"code\":190}}", HEALTH_ILL, 60, "token"},
     {"no such number", &gateway_cloud, 0, 400, "{\"error\":{\"message\":\"No\",\"code\":100,\"error_subcode\":33}}", HEALTH_ILL, 600, "phone"},
@@ -147,9 +160,28 @@ static void assert_asks(const struct gateway *gateway, unsigned step, const char
     request_done(&request);
 }
 
+/* A step that a gateway does not have is no question. */
+static void test_no_such_step(_unused_ void **state) {
+    static const struct gateway *const some[] = {&gateway_evolution, &gateway_wppconnect, &gateway_waha};
+    static const unsigned steps[] = {2, 2, 3};
+
+    for (size_t i = 0; i < ELEMENTSOF(some); i++) {
+        _cleanup_(json_freep) struct json *doc = parsed(find(some[i])->account);
+        struct sender sender = {.name = "main", .base_url = "http://127.0.0.1:1", .account = json_root(doc), .secret = SECRET};
+        struct request request;
+
+        request_init(&request);
+        assert_int_equal(some[i]->ask(&sender, steps[i], &request), -EINVAL);
+        assert_string_equal(buf_string(&request.url), "");
+        request_done(&request);
+    }
+}
+
 static void test_questions(_unused_ void **state) {
     assert_asks(&gateway_wppconnect, 0, "GET", "http://127.0.0.1:1/x/api/alerts/status-session", "");
     assert_asks(&gateway_wppconnect, 1, "POST", "http://127.0.0.1:1/x/api/alerts/start-session", "{\"waitQrCode\":false}");
+    assert_asks(&gateway_evolution, 0, "GET", "http://127.0.0.1:1/x/instance/connectionState/alerts", "");
+    assert_asks(&gateway_evolution, 1, "GET", "http://127.0.0.1:1/x/instance/connect/alerts", "");
     assert_asks(&gateway_waha, 0, "GET", "http://127.0.0.1:1/x/api/sessions/alerts", "");
     assert_asks(&gateway_waha, 1, "POST", "http://127.0.0.1:1/x/api/sessions/alerts/start", "{}");
     assert_asks(&gateway_waha, 2, "POST", "http://127.0.0.1:1/x/api/sessions/alerts/restart", "{}");
@@ -160,7 +192,8 @@ static void test_questions(_unused_ void **state) {
 }
 
 int main(void) {
-    static const struct CMUnitTest others[] = {cmocka_unit_test(test_out_of_reach), cmocka_unit_test(test_questions)};
+    static const struct CMUnitTest others[] = {cmocka_unit_test(test_out_of_reach), cmocka_unit_test(test_questions),
+                                              cmocka_unit_test(test_no_such_step)};
     static struct CMUnitTest tests[ELEMENTSOF(rows) + ELEMENTSOF(others)];
 
     for (size_t i = 0; i < ELEMENTSOF(rows); i++)

@@ -257,6 +257,7 @@ static void test_url_parts(void **state) {
 static void test_registry(void **state) {
     assert_ptr_equal(gateway_find("cloud"), &gateway_cloud);
     assert_ptr_equal(gateway_find("webhook"), &gateway_webhook);
+    assert_ptr_equal(gateway_find("evolution"), &gateway_evolution);
     assert_ptr_equal(gateway_find("waha"), &gateway_waha);
     assert_ptr_equal(gateway_find("webjs"), &gateway_webjs);
     assert_ptr_equal(gateway_find("wppconnect"), &gateway_wppconnect);
@@ -275,7 +276,7 @@ static void test_registry(void **state) {
 
 /* Nothing left: the sender waits, whichever gateway it is. Something left: in doubt. Neither is the gateway's to judge. */
 static void test_not_complete(void **state) {
-    static const char *const names[] = {"cloud", "waha", "webhook", "webjs", "wppconnect"};
+    static const char *const names[] = {"cloud", "evolution", "waha", "webhook", "webjs", "wppconnect"};
     struct sender sender = {.name = "s", .base_url = "", .secret = SECRET};
     struct message message = message_to(NUMBER, BODY);
 

@@ -102,6 +102,7 @@ static void test_shapes_that_are_no_webhook(void **state) {
     for (size_t i = 0; i < ELEMENTSOF(refused); i++) {
         assert_int_equal(read_text(receipt_read_cloud, refused[i], strlen(refused[i])), -EBADMSG);
         assert_int_equal(read_text(receipt_read_wppconnect, refused[i], strlen(refused[i])), -EBADMSG);
+        assert_int_equal(read_text(receipt_read_evolution, refused[i], strlen(refused[i])), -EBADMSG);
         assert_int_equal(read_text(receipt_read_waha, refused[i], strlen(refused[i])), -EBADMSG);
         assert_int_equal(read_text(receipt_read_webjs, refused[i], strlen(refused[i])), -EBADMSG);
     }
@@ -231,6 +232,34 @@ static void test_waha(void **state) {
     assert_acks(receipt_read_waha, rows, ELEMENTSOF(rows));
 }
 
+static void test_evolution(void **state) {
+#define UPDATE(event, status) \
+    "{\"event\":\"" event "\",\"instance\":\"i\",\"data\":{\"keyId\":\"3EB0\",\"fromMe\":true,\"status\":" status "},\"apikey\":\"k\"}"
+    static const struct ack_row rows[] = {
+        {UPDATE("messages.update", "\"SERVER_ACK\""), "evolution i 3EB0 sent 0.0 0 -\n"},
+        {UPDATE("messages.update", "\"DELIVERY_ACK\""), "evolution i 3EB0 delivered 0.0 0 -\n"},
+        {UPDATE("messages.update", "\"READ\""), "evolution i 3EB0 read 0.0 0 -\n"},
+        {UPDATE("messages.update", "\"PLAYED\""), "evolution i 3EB0 read 0.0 0 -\n"},
+        {UPDATE("messages.update", "\"ERROR\""), "evolution i 3EB0 failed 0.0 0 the gateway reports a failure: ack -1 (failed)\n"},
+        {UPDATE("messages.update", "\"PENDING\""), ""},
+        {UPDATE("messages.update", "\"DELETED\""), ""},
+        {UPDATE("messages.update", "\"read\""), ""},
+        {UPDATE("messages.update", "3"), ""},
+        {UPDATE("messages.update", "{}"), ""},
+        {UPDATE("send.message", "\"READ\""), ""},
+        {"{\"event\":\"messages.update\",\"instance\":\"i\",\"data\":{\"keyId\":\"3EB0\",\"fromMe\":false,\"status\":\"READ\"}}", ""},
+        {"{\"event\":\"messages.update\",\"instance\":\"i\",\"data\":{\"keyId\":\"3EB0\",\"status\":\"READ\"}}",
+         "evolution i 3EB0 read 0.0 0 -\n"},
+        {"{\"event\":\"messages.update\",\"instance\":\"i\",\"data\":{\"keyId\":3,\"status\":\"READ\"}}", ""},
+        {"{\"event\":\"messages.update\",\"instance\":\"i\",\"data\":{\"status\":\"READ\"}}", ""},
+        {"{\"event\":\"messages.update\",\"instance\":\"i\",\"data\":[]}", ""},
+        {"{\"event\":\"messages.update\",\"data\":{\"keyId\":\"3EB0\",\"status\":\"READ\"}}", ""},
+    };
+#undef UPDATE
+
+    assert_acks(receipt_read_evolution, rows, ELEMENTSOF(rows));
+}
+
 /* Names and ids that are longer than any can be. */
 static void test_acks_are_bounded(void **state) {
     static char id[RECEIPT_MESSAGE_ID_BYTES + 2], account[RECEIPT_ACCOUNT_BYTES + 2];
@@ -273,6 +302,7 @@ int main(void) {
         cmocka_unit_test(test_wppconnect),
         cmocka_unit_test(test_webjs),
         cmocka_unit_test(test_waha),
+        cmocka_unit_test(test_evolution),
         cmocka_unit_test(test_acks_are_bounded),
     };
 
