@@ -1,5 +1,5 @@
--- What receipts need: a place for those that come before the answer that they belong to, counters, and a way to a row from a
--- gateway's message id.
+-- What webhooks need: a place for receipts that come before the answer that they belong to, counters, a way to a row from a
+-- gateway's message id, and a memory of what was last said of people and templates.
 SET LOCAL ROLE herald_owner;
 
 CREATE TABLE herald.receipts_early (
@@ -20,7 +20,22 @@ CREATE TABLE herald.receipt_counts (
     kind text PRIMARY KEY,
     n bigint NOT NULL
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE herald.receipt_counts IS 'Receipts taken so far by what they said, and those ignored';
+COMMENT ON TABLE herald.receipt_counts IS 'What webhooks told so far: receipts by what they said, those ignored, and what changed of people and templates';
+
+CREATE TABLE herald.heard (
+    kind text NOT NULL CHECK (kind IN ('recipient', 'template')),
+    name text COLLATE "C" NOT NULL,
+    language text COLLATE "C" NOT NULL DEFAULT '',
+    said text COLLATE "C" NOT NULL,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (kind, name, language)
+);
+CREATE INDEX heard_at ON herald.heard (at) WHERE kind = 'recipient';
+COMMENT ON TABLE herald.heard IS 'What was last said of a person or a gateway''s template, and when: what is older does not count, as webhooks come in any order';
+
+INSERT INTO herald.settings (name, value, meaning) VALUES
+    ('stop_words', 'STOP, UNSUBSCRIBE', 'who types one of these, and nothing else, is opted out; in any case, with commas between; empty: none'),
+    ('start_words', 'START, SUBSCRIBE', 'who types one of these, and nothing else, is opted in again');
 
 -- For the figures: what went wrong lately, and what is in doubt.
 CREATE INDEX attempts_at ON herald.attempts (at);

@@ -27,7 +27,7 @@ select set_config('statement_timeout', $1, false)
 select herald.attend($1, $2::bigint, $3::int)
 
 -- name: backstop
-select herald.backstop($1, $2::bigint, $3::int)
+select herald.backstop($1, $2::bigint, $3::int, $4::bigint[])
 
 -- name: horizon
 select herald.horizon()
@@ -46,6 +46,9 @@ select set_config('synchronous_commit', 'off', false), set_config('lc_numeric', 
 
 -- name: receive
 select kind, n from herald.receive($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[], $8::text[])
+
+-- name: hear
+select herald.hear($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])
 
 -- name: apply_early
 select herald.apply_early(null, null)
@@ -141,6 +144,9 @@ select herald.sweep($1)
 
 -- name: cli_sweep_dry_run
 select * from herald.sweep_dry_run($1)
+
+-- name: cli_replay
+select * from herald.replay($1, $2)
 
 -- name: cli_rules
 select name from herald.rules order by name

@@ -51,7 +51,7 @@ BEGIN
     UPDATE herald.listeners l SET joins = l.joins + 1 WHERE l.node = node_name RETURNING l.joins INTO joins;
     WITH given AS (
         UPDATE public.whatsapp_notifications n
-           SET send_status = 'pending', owner = NULL, attempts = n.attempts - 1, next_at = n.created_at
+           SET send_status = 'pending', owner = NULL, attempts = n.attempts - 1, next_at = herald.not_below_floor(n.lane, n.created_at)
          WHERE n.owner = incarnation AND NOT n.attempt_id = ANY (in_flight)
         RETURNING n.id
     )

@@ -10,7 +10,7 @@ SET enable_hashjoin = off
 SET enable_mergejoin = off
 AS $$
     WITH lane AS (
-        SELECT l.id, EXISTS (SELECT FROM herald.holds h
+        SELECT l.id, l.floor, EXISTS (SELECT FROM herald.holds h
                               WHERE h.kind = 'all' OR h.kind = 'rule' AND h.name = l.rule OR h.kind = 'sender' AND h.name = l.sender
                                  OR h.kind = 'channel' AND h.name = l.channel) AS is_held
           FROM herald.lanes l
@@ -33,7 +33,7 @@ AS $$
     ), oldest AS (
         SELECT l.is_held, greatest(max(extract(epoch FROM clock_timestamp() - d.next_at)), 0) AS age_sec
           FROM lane l CROSS JOIN LATERAL (SELECT min(w.next_at) AS next_at FROM public.whatsapp_notifications w
-                                           WHERE w.lane = l.id AND w.next_at IS NOT NULL AND w.owner IS NULL AND NOT w.behind) d
+                                           WHERE w.lane = l.id AND w.next_at >= l.floor AND w.owner IS NULL AND NOT w.behind) d
          GROUP BY 1
     ), xmin_holder AS (
         SELECT max(x.age) AS age
@@ -64,8 +64,31 @@ AS $$
     SELECT 'receipts_ignored_total', 'counter', 'Receipts about messages that are not ours', '',
            coalesce((SELECT c.n FROM herald.receipt_counts c WHERE c.kind = 'ignored'), 0)
     UNION ALL
-    SELECT 'holds', 'gauge', 'What is held, by kind', format('kind="%s"', k.kind),
-           (SELECT count(*) FROM herald.holds h WHERE h.kind = k.kind)
+    SELECT 'wishes_total', 'counter', 'Addresses that webhooks opted out, and in again', format('wish="%s"', w.wish),
+           coalesce((SELECT c.n FROM herald.receipt_counts c WHERE c.kind = w.kind), 0)
+      FROM (VALUES ('stop', 'opted out'), ('resume', 'opted in')) w (wish, kind)
+    UNION ALL
+    SELECT 'opted_out', 'gauge', 'Addresses that want no messages', '',
+           (SELECT count(*) FROM herald.holds h WHERE h.kind = 'recipient' AND h.cause = 'opt-out')
+    UNION ALL
+    SELECT * FROM (
+        SELECT 'limit_room', 'gauge', 'Messages that a sender''s rolling windows still allow',
+               format('sender="%s",limit="%s"', herald.metric_label(s.name), herald.metric_label(u.rolling_limit)), greatest(u.free, 0)
+          FROM herald.senders s CROSS JOIN LATERAL herald.limit_use(s, statement_timestamp()) u WHERE s.enabled ORDER BY 4) l
+    UNION ALL
+    SELECT * FROM (
+        SELECT 'wakes_total', 'counter', 'How often a daemon woke since it started, by cause, as of its last look every 30 s',
+               format('node="%s",cause="%s"', herald.metric_label(l.node), c.cause), l.wakes[c.place]
+          FROM herald.listeners l CROSS JOIN (VALUES (1, 'rung'), (2, 'clock'), (3, 'backstop')) c (place, cause)
+         WHERE l.node <> '' ORDER BY 4) w
+    UNION ALL
+    SELECT * FROM (
+        SELECT 'latency_seconds', 'summary', 'Time from a message''s making to its stages, of the 10000 newest',
+               format('stage="%s",quantile="%s"', q.stage, q.quantile), q.sec
+          FROM herald.latencies() q ORDER BY 4) y
+    UNION ALL
+    SELECT 'holds', 'gauge', 'What is held, by kind, but for opt-outs', format('kind="%s"', k.kind),
+           (SELECT count(*) FROM herald.holds h WHERE h.kind = k.kind AND h.cause <> 'opt-out')
       FROM unnest('{all,rule,sender,channel,recipient,template}'::text[]) k (kind)
     UNION ALL
     SELECT 'notification_queue_usage', 'gauge', 'How full the queue of NOTIFY is, from 0 to 1', '', pg_notification_queue_usage()

@@ -10,7 +10,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM public.whatsapp_notifications n WHERE n.behind) THEN
         RETURN;
     END IF;
-    UPDATE public.whatsapp_notifications n SET behind = false
+    UPDATE public.whatsapp_notifications n SET behind = false, next_at = herald.not_below_floor(n.lane, n.next_at)
      WHERE n.id IN (SELECT (SELECT b.id FROM public.whatsapp_notifications b
                              WHERE b.behind AND b.target = g.target ORDER BY b.id LIMIT 1)
                       FROM public.whatsapp_notifications g WHERE g.id = ANY (ids));

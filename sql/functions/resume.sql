@@ -32,10 +32,7 @@ BEGIN
         INSERT INTO herald.counts (kind, name, span_sec, bucket, n) VALUES ('resumed', resume.name, 1, 9223372036854775807, 1)
         ON CONFLICT DO NOTHING;
     ELSIF resume.kind IN ('recipient', 'template') THEN
-        UPDATE public.whatsapp_notifications n SET next_at = n.created_at
-          FROM herald.lanes l
-         WHERE n.lane = l.id AND n.next_at > clock_timestamp() AND n.owner IS NULL AND NOT n.behind AND n.send_status = 'pending'
-           AND resume.name IN (n.recipient, n.target, n.template) AND n.next_at = 'infinity';
+        PERFORM herald.wake_deferred(ARRAY[resume.name], NULL);
     END IF;
     PERFORM herald.ring_bell();
     RETURN subject || CASE WHEN lifted IS NULL THEN ' was not held' ELSE format(' is resumed (was held: %s)', lifted) END

@@ -37,16 +37,28 @@ SELECT x.item, x.value, x.attention FROM (
            || CASE WHEN h.until IS NULL THEN '' WHEN h.cause = 'blocked' THEN '; probed next at ' || herald.local_time(h.until)
                    ELSE '; until ' || herald.local_time(h.until) END,
            CASE WHEN h.cause IN ('new', 'flood') THEN 'look with pgherald sweep ' || h.name || ' --dry-run, then pgherald resume rule ' || h.name
-                WHEN h.cause = 'blocked' THEN 'mend the sender; it is probed by itself' END
+                WHEN h.cause = 'blocked' THEN 'mend the sender; it is probed by itself'
+                WHEN h.cause = 'template' AND h.until IS NULL
+                THEN 'see to it in the WhatsApp Manager; it goes on when the gateway says so, or by pgherald resume template ' || h.name END
       FROM herald.holds h WHERE h.cause <> 'opt-out'
     UNION ALL
-    SELECT 45, 'opted out', count(*)::text, NULL FROM herald.holds h WHERE h.cause = 'opt-out' HAVING count(*) > 0
+    SELECT 45, 'opted out', format('%s, the last at %s', count(*), herald.local_time(max(h.since))), NULL FROM herald.holds h WHERE h.cause = 'opt-out' HAVING count(*) > 0
     UNION ALL
     SELECT 50, 'sender ' || s.name, s.gateway || ', channel ' || s.channel || CASE WHEN s.enabled THEN '' ELSE ', not enabled' END
            || CASE WHEN y.is_well THEN ', well when asked at ' || herald.local_time(y.asked_at) ELSE '' END, NULL
       FROM herald.senders s LEFT JOIN herald.health y ON y.sender = s.name
     UNION ALL
     SELECT 51, 'senders', 'none', 'add one to herald.senders' WHERE NOT EXISTS (SELECT FROM herald.senders)
+    UNION ALL
+    -- Whose state the asking role may see: a superuser, or a member of pg_read_all_stats, sees everybody's.
+    SELECT 55, 'old snapshot', format('%s holds one since %s', x.who, herald.local_time(x.since)),
+           'as long as it does, rows that are done can''t be cleared away: ' || x.remedy
+      FROM (SELECT format('process %s (%s, %s)', a.pid, coalesce(a.usename, a.backend_type), coalesce(nullif(a.application_name, ''), a.state)) AS who,
+                   a.xact_start AS since, format('end it, or SELECT pg_terminate_backend(%s)', a.pid) AS remedy
+              FROM pg_stat_activity a WHERE a.backend_xmin IS NOT NULL AND a.backend_type <> 'autovacuum worker'
+            UNION ALL
+            SELECT format('prepared transaction "%s" (%s)', p.gid, p.owner), p.prepared, 'COMMIT PREPARED or ROLLBACK PREPARED' FROM pg_prepared_xacts p) x
+     WHERE x.since < clock_timestamp() - herald.setting('old_snapshot')::interval
     UNION ALL
     SELECT 60, 'captured, not planned yet', format('%s events, the oldest from %s', count(*), herald.local_time(min(e.captured_at))), NULL
       FROM herald.events e HAVING count(*) > 0

@@ -55,6 +55,7 @@ const struct verb verb_web = {
     .summary = "Take receipts from gateways, and show figures to Prometheus: a process of its own",
     .help = "GET, POST /cloud             webhooks of the Cloud API, signed\n"
             "POST /evolution/SECRET       webhooks of Evolution API\n"
+            "POST /twilio                 status callbacks of Twilio, signed\n"
             "POST /waha                   webhooks of WAHA, signed\n"
             "POST /webjs/SECRET           webhooks of wwebjs-api\n"
             "POST /wppconnect/SECRET      webhooks of wppconnect\n"

@@ -125,6 +125,7 @@ int contract_wppconnect(struct sandbox *s, const struct call *call, struct sandb
 int contract_evolution(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
 int contract_waha(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
 int contract_webjs(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
+int contract_twilio(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
 int contract_webhook(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
 
 /* The page and the sandbox's own interface, for people and tests. */

@@ -35,7 +35,8 @@ static const char *argument(struct MHD_Connection *c, const char *name) {
 static int ask(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
     static int (*const contracts[])(struct sandbox *, const struct call *, struct sandbox_reply *) = {
         /* WAHA's few paths are within those of wppconnect. */
-        contract_cloud, contract_waha, contract_wppconnect, contract_webjs, contract_evolution, contract_webhook, control_answer,
+        contract_cloud,     contract_waha,    contract_wppconnect, contract_webjs,
+        contract_evolution, contract_twilio, contract_webhook,    control_answer,
     };
     for (size_t i = 0; i < ELEMENTSOF(contracts); i++) {
         int r = contracts[i](s, call, a);

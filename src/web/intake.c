@@ -9,7 +9,7 @@
 
 enum {
     CALL_LIMIT_USEC = 5 * 1000 * 1000,
-    AGAIN_USEC = 20 * 1000, /* rows were locked: a turn of the daemon, as a rule */
+    AGAIN_USEC = 20 * 1000, /* rows were locked, as a rule by a turn of the daemon; or there was too much to wake at once */
     AGAIN_MAX = 50,
 };
 
@@ -31,7 +31,7 @@ bool intake_is_connected(const struct intake *in) {
 }
 
 bool intake_is_idle(const struct intake *in) {
-    return !in->is_running && in->waiting->receipts == 0;
+    return !in->is_running && batch_is_empty(in->waiting);
 }
 
 static void start_next(struct intake *in);
@@ -40,6 +40,31 @@ static void finish(struct intake *in, int result) {
     in->is_running = false;
     batch_finish(in->running, result);
     start_next(in);
+}
+
+static void try_again(struct intake *in) {
+    (void) sd_event_source_set_time_relative(in->again, AGAIN_USEC);
+    (void) sd_event_source_set_enabled(in->again, SD_EVENT_ONESHOT);
+}
+
+static void on_heard(_unused_ struct pg *pg, const struct pg_result *result, const struct pg_error *error, void *userdata) {
+    struct intake *in = userdata;
+    bool again = result && pg_rows(result) > 0 && pg_bool(result, 0, 0);
+
+    if (error)
+        in->handler.on_refused(error->text, in->userdata);
+    if (again && in->tries < AGAIN_MAX)
+        try_again(in);
+    else
+        finish(in, error ? -EIO : again ? -EAGAIN : 0);
+}
+
+/* What comes after the receipts: whoever waits is told when both are recorded, and both may come again. */
+static void hear(struct intake *in) {
+    if (in->running->notices.rows == 0)
+        finish(in, 0);
+    else if (pg_query(in->pg, QUERY_HEAR, in->running->notices.parameters, CALL_LIMIT_USEC, on_heard, in) < 0)
+        finish(in, -EIO);
 }
 
 static void on_received(_unused_ struct pg *pg, const struct pg_result *result, const struct pg_error *error, void *userdata) {
@@ -51,29 +76,33 @@ static void on_received(_unused_ struct pg *pg, const struct pg_result *result, 
             again = true;
     if (error)
         in->handler.on_refused(error->text, in->userdata);
-    if (!again || in->tries >= AGAIN_MAX) {
-        finish(in, error ? -EIO : again ? -EAGAIN : 0);
-        return;
+    if (error || (again && in->tries >= AGAIN_MAX)) {
+        finish(in, error ? -EIO : -EAGAIN);
+    } else if (again) {
+        try_again(in);
+    } else {
+        in->running->receipts.rows = 0; /* they are recorded */
+        hear(in);
     }
-    (void) sd_event_source_set_time_relative(in->again, AGAIN_USEC);
-    (void) sd_event_source_set_enabled(in->again, SD_EVENT_ONESHOT);
 }
 
-static void call(struct intake *in) {
+static void receive(struct intake *in) {
     in->tries++;
-    if (pg_query(in->pg, QUERY_RECEIVE, in->running->parameters, CALL_LIMIT_USEC, on_received, in) < 0)
+    if (in->running->receipts.rows == 0)
+        hear(in);
+    else if (pg_query(in->pg, QUERY_RECEIVE, in->running->receipts.parameters, CALL_LIMIT_USEC, on_received, in) < 0)
         finish(in, -EIO);
 }
 
 static int on_again(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
-    call(userdata);
+    receive(userdata);
     return 0;
 }
 
 static void start_next(struct intake *in) {
     struct batch *next = in->waiting;
 
-    if (in->is_running || next->receipts == 0 || !pg_is_idle(in->pg))
+    if (in->is_running || batch_is_empty(next) || !pg_is_idle(in->pg))
         return;
     in->waiting = in->running;
     in->running = next;
@@ -82,7 +111,7 @@ static void start_next(struct intake *in) {
     if (batch_close(next) < 0)
         finish(in, -ENOMEM);
     else
-        call(in);
+        receive(in);
 }
 
 static void on_connected(_unused_ struct pg *pg, void *userdata) {

@@ -1,5 +1,5 @@
-/* Takes receipts to the database, on a connection of its own: what comes while a call of herald.receive() is under way goes
- * together with the next. */
+/* Takes receipts and notices to the database, on a connection of its own: what comes while a batch is being recorded, by
+ * herald.receive() and then herald.hear(), goes together with the next. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -26,7 +26,7 @@ DEFINE_CLEANUP(struct intake *, intake_free)
 bool intake_is_connected(const struct intake *in);
 bool intake_is_idle(const struct intake *in);
 
-/* Where receipts can be added now, by batch_add(), before intake_wait(); NULL: not connected, or too many wait already. */
+/* Where receipts and notices can be added now, before intake_wait(); NULL: not connected, or too many wait already. */
 struct batch *intake_open(struct intake *in);
 
 /* waiter is told when what was added is recorded, from the loop or at once. */

@@ -4,16 +4,20 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "gateway/twilio_callback.h"
 #include "web/figures.h"
+#include "web/notice.h"
 #include "web/receipt.h"
 
 #define PLAIN "text/plain; charset=utf-8"
 #define FIGURES "text/plain; version=0.0.4; charset=utf-8"
 #define CLOUD_SIGNATURE "X-Hub-Signature-256"
+#define TWILIO_SIGNATURE "X-Twilio-Signature"
 #define WAHA_SIGNATURE "X-Webhook-Hmac"
 
 enum {
     CHALLENGE_BYTES_MAX = 256,
+    FORM_BYTES_MAX = 64 * 1024, /* of one receipt */
     OK = 200,
     BAD_REQUEST = 400,
     UNAUTHORIZED = 401,
@@ -69,6 +73,41 @@ static int on_receipt(const struct receipt *receipt, void *userdata) {
     return 0;
 }
 
+/* Of a stranger's account nobody is heard. */
+static int on_notice(const struct notice *notice, void *userdata) {
+    struct reading *reading = userdata;
+
+    if (notice->account && !senders_have_account(reading->senders, reading->key, notice->gateway, notice->account))
+        return 0;
+    batch_add_notice(reading->batch, notice);
+    reading->found++;
+    return 0;
+}
+
+static int read_cloud(const struct json_value *root, struct reading *reading) {
+    int r = receipt_read_cloud(root, on_receipt, reading);
+
+    return r < 0 ? r : notice_read_cloud(root, on_notice, reading);
+}
+
+static int read_evolution(const struct json_value *root, struct reading *reading) {
+    return receipt_read_evolution(root, on_receipt, reading);
+}
+
+static int read_waha(const struct json_value *root, struct reading *reading) {
+    return receipt_read_waha(root, on_receipt, reading);
+}
+
+static int read_webjs(const struct json_value *root, struct reading *reading) {
+    return receipt_read_webjs(root, on_receipt, reading);
+}
+
+static int read_wppconnect(const struct json_value *root, struct reading *reading) {
+    int r = receipt_read_wppconnect(root, on_receipt, reading);
+
+    return r < 0 ? r : notice_read_wppconnect(root, on_notice, reading);
+}
+
 static void on_recorded(int result, void *userdata) {
     struct job *job = userdata;
 
@@ -76,58 +115,101 @@ static void on_recorded(int result, void *userdata) {
     free(job);
 }
 
-typedef int (*read_fn)(const struct json_value *root, receipt_fn on_receipt, void *userdata);
+/* False: the request was answered, as nothing can be recorded now. */
+static bool begin_reading(struct routes *r, struct server_request *request, int key, struct reading *ret) {
+    *ret = (struct reading) {.senders = watcher_senders(r->watcher), .batch = intake_open(r->intake), .key = key};
+    if (ret->batch && !r->is_stopping)
+        return true;
+    answer(request, BUSY, "the database is away or busy, come again\n");
+    return false;
+}
 
-static void take_receipts(struct routes *r, struct server_request *request, int key, read_fn read_receipts) {
-    _cleanup_(json_freep) struct json *document = NULL;
-    const struct buf *body = server_body(request);
-    struct reading reading = {.senders = watcher_senders(r->watcher), .batch = intake_open(r->intake), .key = key};
-    const char *reason;
-    int result;
+static void end_reading(struct routes *r, struct server_request *request, const struct reading *reading, int result) {
+    struct job *job;
 
-    if (!reading.batch || r->is_stopping) {
-        answer(request, BUSY, "the database is away or busy, come again\n");
-        return;
-    }
-    result = json_parse(buf_string(body), body->size, &document, &reason);
-    if (result >= 0)
-        result = read_receipts(json_root(document), on_receipt, &reading);
-    if (result < 0 || reading.found == 0) {
+    if (result < 0 || reading->found == 0) {
         answer(request, result == -EBADMSG ? BAD_REQUEST : result < 0 ? FAULT : OK,
                result == -EBADMSG ? "not a webhook of this gateway\n" : result < 0 ? "no memory\n" : "ok\n");
         return;
     }
-    struct job *job = job_new(r, request);
+    job = job_new(r, request);
     if (!job) {
-        answer(request, FAULT, "no memory\n"); /* its receipts are recorded with the next ones' */
+        answer(request, FAULT, "no memory\n"); /* what it says is recorded with the next ones' */
         return;
     }
     job->waiter = (struct batch_waiter) {.done = on_recorded, .userdata = job};
     intake_wait(r->intake, &job->waiter);
 }
 
+typedef int (*read_fn)(const struct json_value *root, struct reading *reading);
 typedef int (*find_fn)(const struct senders *s, const char *signature, const char *body, size_t size);
 
-static void post_signed(struct routes *r, struct server_request *request, const char *header, find_fn find, read_fn read_receipts) {
+static void take_json(struct routes *r, struct server_request *request, int key, read_fn read_webhook) {
+    _cleanup_(json_freep) struct json *document = NULL;
+    const struct buf *body = server_body(request);
+    struct reading reading;
+    const char *reason;
+    int result;
+
+    if (!begin_reading(r, request, key, &reading))
+        return;
+    result = json_parse(buf_string(body), body->size, &document, &reason);
+    if (result >= 0)
+        result = read_webhook(json_root(document), &reading);
+    end_reading(r, request, &reading, result);
+}
+
+static void take_form(struct routes *r, struct server_request *request, int key, const struct form *form) {
+    struct reading reading;
+
+    if (begin_reading(r, request, key, &reading))
+        end_reading(r, request, &reading,
+                    receipt_read_twilio(form, server_argument(request, TWILIO_ECHO), on_receipt, &reading));
+}
+
+static void refuse_forged(struct routes *r, struct server_request *request, int found) {
+    if (found != -ENOENT) {
+        answer(request, FAULT, "the signature could not be checked\n");
+        return;
+    }
+    r->on_forged(r->userdata);
+    answer(request, UNAUTHORIZED, "the signature is wrong\n");
+}
+
+static void post_signed(struct routes *r, struct server_request *request, const char *header, find_fn find, read_fn read_webhook) {
     const struct buf *body = server_body(request);
     int key = find(watcher_senders(r->watcher), server_header(request, header), buf_string(body), body->size);
 
-    if (key >= 0) {
-        take_receipts(r, request, key, read_receipts);
-    } else if (key != -ENOENT) {
-        answer(request, FAULT, "the signature could not be checked\n");
-    } else {
-        r->on_forged(r->userdata);
-        answer(request, UNAUTHORIZED, "the signature is wrong\n");
+    if (key >= 0)
+        take_json(r, request, key, read_webhook);
+    else
+        refuse_forged(r, request, key);
+}
+
+/* Who it is from can only be told of the form's fields, which are in no order; what they mean is not looked at before. */
+static void post_twilio(struct routes *r, struct server_request *request) {
+    _cleanup_(form_freep) struct form *form = NULL;
+    const struct buf *body = server_body(request);
+    int result = body->size > FORM_BYTES_MAX ? -EBADMSG : form_parse(buf_string(body), body->size, &form), key;
+
+    if (result < 0) {
+        answer(request, result == -EBADMSG ? BAD_REQUEST : FAULT, result == -EBADMSG ? "not a form\n" : "no memory\n");
+        return;
     }
+    key = senders_find_twilio(watcher_senders(r->watcher), server_header(request, TWILIO_SIGNATURE), form,
+                              server_argument(request, TWILIO_ECHO));
+    if (key >= 0)
+        take_form(r, request, key, form);
+    else
+        refuse_forged(r, request, key);
 }
 
 static void post_cloud(struct routes *r, struct server_request *request) {
-    post_signed(r, request, CLOUD_SIGNATURE, senders_find_app, receipt_read_cloud);
+    post_signed(r, request, CLOUD_SIGNATURE, senders_find_app, read_cloud);
 }
 
 static void post_waha(struct routes *r, struct server_request *request) {
-    post_signed(r, request, WAHA_SIGNATURE, senders_find_waha, receipt_read_waha);
+    post_signed(r, request, WAHA_SIGNATURE, senders_find_waha, read_waha);
 }
 
 /* The group of senders whose secret follows the first part of the path, or -ENOENT. */
@@ -135,25 +217,25 @@ static int find_by_path(const struct routes *r, const struct server_request *req
     return senders_find_webhook(watcher_senders(r->watcher), strchr(server_path(request) + 1, '/') + 1);
 }
 
-static void post_with_secret(struct routes *r, struct server_request *request, read_fn read_receipts) {
+static void post_with_secret(struct routes *r, struct server_request *request, read_fn read_webhook) {
     int key = find_by_path(r, request);
 
     if (key < 0)
         answer(request, NOT_FOUND, "there is no such page\n"); /* the secret was changed meanwhile */
     else
-        take_receipts(r, request, key, read_receipts);
+        take_json(r, request, key, read_webhook);
 }
 
 static void post_evolution(struct routes *r, struct server_request *request) {
-    post_with_secret(r, request, receipt_read_evolution);
+    post_with_secret(r, request, read_evolution);
 }
 
 static void post_webjs(struct routes *r, struct server_request *request) {
-    post_with_secret(r, request, receipt_read_webjs);
+    post_with_secret(r, request, read_webjs);
 }
 
 static void post_wppconnect(struct routes *r, struct server_request *request) {
-    post_with_secret(r, request, receipt_read_wppconnect);
+    post_with_secret(r, request, read_wppconnect);
 }
 
 /* The handshake: whoever registers the webhook proves that he knows the token, and we that we are here. */
@@ -228,6 +310,7 @@ static const struct page {
     {"/cloud", "POST", post_cloud, true, CLOUD_SIGNATURE},
     {"/cloud", "GET", get_cloud, true, NULL},
     {"/evolution/", "POST", post_evolution, true, NULL},
+    {"/twilio", "POST", post_twilio, true, TWILIO_SIGNATURE},
     {"/waha", "POST", post_waha, true, WAHA_SIGNATURE},
     {"/webjs/", "POST", post_webjs, true, NULL},
     {"/wppconnect/", "POST", post_wppconnect, true, NULL},

@@ -70,7 +70,7 @@ static void on_lost(const char *text, void *userdata) {
 }
 
 static void on_refused(const char *text, _unused_ void *userdata) {
-    log_error("receipts could not be recorded; their gateway sends them again: %s", text);
+    log_error("what webhooks told could not be recorded; gateways that repeat them do so later: %s", text);
 }
 
 static void on_senders(void *userdata) {

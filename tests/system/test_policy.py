@@ -95,7 +95,7 @@ def test_who_has_opted_out_is_sent_nothing(db, daemon):
     db.sql("SELECT herald.opt_out(%s, 'typed STOP'), herald.opt_out(%s, 'typed STOP')", target, target)
     assert daemon.turn().ids == [other]
     assert row(db, waiting)["send_status"] == "suppressed" and row(db, waiting)["error"] == "opted out: typed STOP"
-    assert db.sql("SELECT value, attention FROM herald.status WHERE item = 'opted out'") == [("1", None)]
+    assert db.value("SELECT value || coalesce(attention, '') FROM herald.status WHERE item = 'opted out'").startswith("1, the last at 20")
     later = send(db, 1)
     assert daemon.turn().ids == [] and row(db, later)["send_status"] == "suppressed"
     assert "suppressed: opted out: typed STOP" in str(db.sql("SELECT * FROM herald.explain(%s)", later))
@@ -104,6 +104,63 @@ def test_who_has_opted_out_is_sent_nothing(db, daemon):
     assert daemon.turn().ids == [], "resuming lifts a pause, not a person's wish"
     db.sql("SELECT herald.opt_in(%s), herald.retry(%s)", target, again)
     assert daemon.turn().ids == [again]
+
+
+def opted_out(db):
+    return db.column("SELECT name FROM herald.holds WHERE kind = 'recipient' AND cause = 'opt-out' ORDER BY name")
+
+
+@pytest.mark.parametrize("written, country", [("+8801711000001", ""), ("8801711000001", "880"), ("01711-000 001", "880"), (" 00880 1711 000001", "")])
+def test_an_opt_out_is_of_the_number_however_it_is_written(db, daemon, written, country):
+    db.sql("UPDATE herald.settings SET value = %s WHERE name = 'default_country'", country)
+    waiting = send(db, "+8801711000001")
+    db.sql("SELECT herald.opt_out(%s)", written)
+    assert opted_out(db) == ["+8801711000001"]
+    assert "has opted out (asked for no more messages, since" in str(db.sql("SELECT * FROM herald.explain(%s)", waiting))
+    assert daemon.turn().ids == [] and row(db, waiting)["send_status"] == "suppressed"
+    db.sql("SELECT herald.opt_in(%s)", written)
+    assert opted_out(db) == []
+
+
+def test_an_opt_out_of_a_name_is_of_its_addresses_and_the_other_way_round(db, daemon):
+    db.sql("INSERT INTO herald.recipients (name, channel, address) VALUES ('ada', 'whatsapp', '+880 1711 000001'), ('ada', 'email', 'ada@example.org'),"
+           " ('ada', 'sms', 'nonsense'), ('grace', 'whatsapp', '+8801711000002')")
+    def suppressed(*recipients):
+        ids = [send(db, recipient) for recipient in recipients]
+        assert not set(ids) & set(daemon.turn().ids)
+        assert {row(db, ident)["send_status"] for ident in ids} == {"suppressed"}
+    db.sql("SELECT herald.opt_out('ada'), herald.opt_out('+8801711000002')")
+    assert opted_out(db) == ["+8801711000001", "+8801711000002", "ada@example.org"]
+    suppressed("ada", "+8801711000001", "grace", "+8801711000002")
+    # The address has opted out, not the name.
+    db.sql("UPDATE herald.recipients SET address = '+8801711000003' WHERE name = 'ada' AND channel = 'whatsapp'")
+    assert send(db, "ada") in daemon.turn().ids
+    suppressed("+8801711000001")
+    db.sql("SELECT herald.opt_in('grace'), herald.opt_in('+8801711000001')")
+    assert opted_out(db) == ["ada@example.org"]
+
+
+@pytest.mark.parametrize("nobody", ["", "  ", None, "no-such-name", "0171", "+12", "01711000001"])
+def test_nobody_can_not_opt_out(db, nobody):
+    for function in "opt_out", "opt_in":
+        with pytest.raises(psycopg2.errors.RaiseException):
+            db.sql(f"SELECT herald.{function}(%s)", nobody)
+
+
+@pytest.mark.parametrize("sent_to, heard_of", [("+525512345678", "+5215512345678"), ("+541123456789", "+5491123456789"),
+                                               ("+5511987654321", "+551187654321")])
+def test_both_forms_of_a_number_are_opted_out(db, daemon, sent_to, heard_of):
+    for first, second in (sent_to, heard_of), (heard_of, sent_to):
+        db.sql("SELECT herald.opt_out(%s)", first)
+        assert opted_out(db) == sorted((sent_to, heard_of))
+        ident = send(db, second)
+        daemon.turn()
+        assert row(db, ident)["send_status"] == "suppressed"
+        db.sql("SELECT herald.opt_in(%s)", second)
+        assert opted_out(db) == []
+    landline = "+551123456789"
+    db.sql("SELECT herald.opt_out(%s)", landline)
+    assert opted_out(db) == [landline]
 
 
 # --- quiet hours ---
@@ -142,6 +199,14 @@ def test_quiet_hours_are_waited_for(db, daemon):
     assert "its recipient has quiet hours until" in str(db.sql("SELECT * FROM herald.explain(%s)", waiting))
     db.sql("UPDATE herald.recipients SET quiet_hours = NULL; UPDATE whatsapp_notifications SET next_at = clock_timestamp() WHERE id = %s", waiting)
     assert daemon.turn().ids == [waiting]
+
+
+def test_quiet_hours_are_the_persons_however_they_are_addressed(db, daemon):
+    quiet_now(db, "sleeper")
+    by_number = send(db, db.value("SELECT address FROM herald.recipients WHERE name = 'sleeper'"))
+    assert daemon.turn().ids == []
+    assert "its recipient has quiet hours until" in str(db.sql("SELECT * FROM herald.explain(%s)", by_number))
+    assert db.value("SELECT next_at > clock_timestamp() FROM whatsapp_notifications WHERE id = %s", by_number)
 
 
 def test_an_urgent_rule_does_not_wait(db, daemon):

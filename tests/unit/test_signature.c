@@ -8,7 +8,7 @@
 #include "web/signature.h"
 
 static void to_hex(const unsigned char *bytes, char *ret) {
-    for (size_t i = 0; i < HMAC_BYTES; i++)
+    for (size_t i = 0; i < HMAC_SHA256; i++)
         (void) snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
 }
 
@@ -16,11 +16,11 @@ static void to_hex(const unsigned char *bytes, char *ret) {
 static const char *sign(const char *secret, const char *text) {
     static char header[128];
     _cleanup_(hmac_freep) struct hmac *h = NULL;
-    unsigned char bytes[HMAC_BYTES];
+    unsigned char bytes[HMAC_SHA256];
 
-    assert_int_equal(hmac_new(secret, strlen(secret), &h), 0);
+    assert_int_equal(hmac_new(HMAC_SHA256, secret, strlen(secret), &h), 0);
     assert_int_equal(hmac_add(h, text, strlen(text)), 0);
-    assert_int_equal(hmac_finish(h, bytes), 0);
+    assert_int_equal(hmac_finish(h, bytes, sizeof(bytes)), 0);
     (void) snprintf(header, sizeof(header), "sha256=");
     to_hex(bytes, header + 7);
     return header;
@@ -44,13 +44,13 @@ static void test_hmac_vectors(void **state) {
     memset(bytes_aa, 0xaa, sizeof(bytes_aa));
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
         _cleanup_(hmac_freep) struct hmac *h = NULL;
-        unsigned char bytes[HMAC_BYTES];
-        char hex[2 * HMAC_BYTES + 1];
+        unsigned char bytes[HMAC_SHA256];
+        char hex[2 * HMAC_SHA256 + 1];
 
-        assert_int_equal(hmac_new(cases[i].key, cases[i].key_size, &h), 0);
+        assert_int_equal(hmac_new(HMAC_SHA256, cases[i].key, cases[i].key_size, &h), 0);
         for (const char *c = cases[i].text; *c; c++)
             assert_int_equal(hmac_add(h, c, 1), 0);
-        assert_int_equal(hmac_finish(h, bytes), 0);
+        assert_int_equal(hmac_finish(h, bytes, sizeof(bytes)), 0);
         to_hex(bytes, hex);
         assert_string_equal(hex, digests[i]);
     }
@@ -79,7 +79,7 @@ static void test_only_the_exact_header_counts(void **state) {
     assert_int_equal(check(NULL, body), 0);
     assert_int_equal(check("", body), 0);
     assert_int_equal(check("sha256=", body), 0);
-    for (size_t i = 0; i < 7 + 2 * HMAC_BYTES; i++) {
+    for (size_t i = 0; i < 7 + 2 * HMAC_SHA256; i++) {
         (void) snprintf(header, sizeof(header), "%s", sign("app", body));
         header[i] = header[i] == 'x' ? 'y' : 'x';
         assert_int_equal(check(header, body), 0);
@@ -141,12 +141,12 @@ static void test_sha512(void **state) {
 /* A digest that does not fit is refused, and not cut. */
 static void test_digests_are_not_mixed_up(void **state) {
     _cleanup_(hmac_freep) struct hmac *short_one = NULL, *long_one = NULL;
-    unsigned char bytes[HMAC_SHA512_BYTES];
+    unsigned char bytes[HMAC_SHA512];
 
-    assert_int_equal(hmac_new("k", 1, &short_one), 0);
-    assert_int_equal(hmac_new_sha512("k", 1, &long_one), 0);
-    assert_int_equal(hmac_finish(long_one, bytes), -EIO);
-    assert_int_equal(hmac_finish_sha512(short_one, bytes), -EIO);
+    assert_int_equal(hmac_new(HMAC_SHA256, "k", 1, &short_one), 0);
+    assert_int_equal(hmac_new(HMAC_SHA512, "k", 1, &long_one), 0);
+    assert_int_equal(hmac_finish(long_one, bytes, HMAC_SHA256), -EIO);
+    assert_int_equal(hmac_finish(short_one, bytes, HMAC_SHA512), -EIO);
 }
 
 /* No reading beyond what is there; the sanitizers look on. */

@@ -1,0 +1,65 @@
+-- herald.hear_templates(…): holds our templates while the gateway does not send them; see herald.hear() for the arrays. A template of
+-- the gateway is known by name and language, and what was last said of it counts; ours is held as a whole while one of its
+-- languages is not sent, and goes on by itself when all are. Languages are compared without regard to case, and of - and _.
+-- Yields how many of ours were held and released, as herald.receipt_counts has it, and 'again' where there may be more to wake.
+CREATE OR REPLACE FUNCTION herald.hear_templates(whats text[], subjects text[], details text[], languages text[], moments timestamptz[])
+RETURNS TABLE (kind text, n bigint)
+LANGUAGE plpgsql
+AS $$
+#variable_conflict use_column
+DECLARE
+    sent CONSTANT text[] := '{APPROVED,REINSTATED}';
+    not_sent CONSTANT text[] := '{PAUSED,DISABLED,REJECTED,FLAGGED}';
+    most CONSTANT int := 20000;  -- claims wait for as long as it takes to wake them
+    told text[];
+    news text[];
+    held bigint;
+    released bigint;
+    woken bigint;
+BEGIN
+    WITH last AS (
+        SELECT DISTINCT ON (g.gateway_name, g.language) g.gateway_name, g.language, u.event, u.at
+          FROM unnest(whats, subjects, details, languages, moments) u (what, subject, event, language, at)
+          JOIN herald.gateway_languages g ON g.gateway_name = u.subject AND g.language = lower(replace(u.language, '-', '_'))
+         WHERE u.what = 'template' AND u.event = ANY (sent || not_sent)
+         ORDER BY g.gateway_name, g.language, u.at DESC, u.event = ANY (not_sent) DESC
+    ), taken AS (
+        INSERT INTO herald.heard AS h (kind, name, language, said, at)
+        SELECT 'template', l.gateway_name, l.language, l.event, l.at FROM last l ORDER BY l.gateway_name, l.language
+        ON CONFLICT (kind, name, language) DO UPDATE SET said = EXCLUDED.said, at = EXCLUDED.at
+         WHERE EXCLUDED.at > h.at OR EXCLUDED.at = h.at AND h.said = ANY (sent) AND EXCLUDED.said = ANY (not_sent)
+        RETURNING h.name, h.language
+    )
+    SELECT array_agg(DISTINCT g.template), array_agg(DISTINCT g.template) FILTER (WHERE t.name IS NOT NULL) INTO told, news
+      FROM last l JOIN herald.gateway_languages g USING (gateway_name, language)
+      LEFT JOIN taken t ON t.name = l.gateway_name AND t.language = l.language;
+    IF told IS NULL THEN
+        RETURN;
+    END IF;
+
+    -- In statements of their own: they see what whoever held the rows of herald.heard before us has done. What is no news holds
+    -- nothing, as a person may have resumed it since.
+    INSERT INTO herald.holds (kind, name, cause, reason, who, since)
+    SELECT 'template', g.template, 'template',
+           'the gateway says: ' || string_agg(format('%s (%s) is %s', h.name, h.language, h.said), ', ' ORDER BY h.name, h.language), 'pgherald', max(h.at)
+      FROM herald.gateway_languages g JOIN herald.heard h ON h.kind = 'template' AND h.name = g.gateway_name AND h.language = g.language
+     WHERE g.template = ANY (news) AND h.said = ANY (not_sent)
+     GROUP BY g.template ORDER BY g.template
+    ON CONFLICT (kind, name, cause) DO UPDATE SET until = NULL, reason = EXCLUDED.reason;
+    GET DIAGNOSTICS held = ROW_COUNT;
+    DELETE FROM herald.holds o
+     USING (SELECT g.template, max(h.at) AS at
+              FROM herald.gateway_languages g JOIN herald.heard h ON h.kind = 'template' AND h.name = g.gateway_name AND h.language = g.language
+             WHERE g.template = ANY (told) GROUP BY g.template HAVING bool_and(h.said = ANY (sent))) r
+     WHERE o.kind = 'template' AND o.cause = 'template' AND o.name = r.template AND o.since <= r.at;
+    GET DIAGNOSTICS released = ROW_COUNT;
+
+    SELECT array_agg(t.name) INTO told FROM unnest(told) t (name)
+     WHERE NOT EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'template' AND h.name = t.name);
+    woken := CASE WHEN told IS NULL THEN 0 ELSE herald.wake_deferred(told, most) END;
+    IF woken > 0 THEN
+        PERFORM herald.ring_bell();
+    END IF;
+    RETURN QUERY VALUES ('template held', held), ('template released', released), ('again', (woken = most)::int::bigint);
+END
+$$;
