@@ -92,7 +92,7 @@ def test_the_tour(terminal, tmp_path):
     assert terminal.db.value("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = 'orders'::regclass") == 0
 
 
-@pytest.mark.parametrize("gateway", ["webhook", "wppconnect", "twilio", "cloud"])
+@pytest.mark.parametrize("gateway", ["webhook", "evolution", "waha", "webjs", "wppconnect", "twilio", "cloud"])
 def test_each_gateway_of_the_tour_sends(terminal, tmp_path, gateway):
     tour = blocks("A tour: from an empty database to your first message")
     terminal.sh("pgherald migrate")
