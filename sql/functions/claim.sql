@@ -41,7 +41,8 @@ BEGIN
                    coalesce(array_agg(n.sender) FILTER (WHERE n.owner = incarnation), '{}') AS own
               FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL AND n.attempt_id >= (SELECT f.attempt_id FROM herald.floors f)) f
      WHERE s.name = 'request_time_limit';
-    IF first_lease <= moment AND herald.rescue(moment) > 0 THEN
+    -- CASE: with nothing in flight first_lease is NULL, and NULL AND … looks at the other side.
+    IF (CASE WHEN first_lease <= moment THEN herald.rescue(moment) > 0 END) THEN
         SELECT array_agg(n.sender), array_agg(n.target), coalesce(array_agg(n.sender) FILTER (WHERE n.owner = incarnation), '{}')
           INTO flying, busy, own
           FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL AND n.attempt_id >= (SELECT f.attempt_id FROM herald.floors f);
