@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 
-from conftest import free_port
+from conftest import free_port, wait_until
 from daemon import Daemon, Sandbox
 from load import CREDENTIALS, Application
 from test_web import APP_SECRET, Web
@@ -171,6 +171,11 @@ class StormWithReceipts(Storm):
     def start_web(self, name):
         """pgherald web, at the port that the gateway knows."""
         return Web(self.directory, self.db, "--listen", f"127.0.0.1:{self.port}", name=name)
+
+    def wait_settled(self, timeout_sec=60.0):
+        """And until everything that was taken is read: no receipt got lost either."""
+        super().wait_settled(timeout_sec)
+        wait_until(lambda: set(self.counts()) <= {"read", "failed", "in_doubt"}, "all receipts", timeout_sec)
 
     def account(self):
         table = super().account()
