@@ -426,7 +426,8 @@ static int lane_init(struct lane *l, struct planner *p, const char *conninfo) {
 
     l->planner = p;
     /* However long the database was away: within a second of its return all goes on. */
-    l->backoff = (struct backoff) {.floor_usec = 50 * USEC_PER_MSEC, .base_usec = 100 * USEC_PER_MSEC, .cap_usec = 800 * USEC_PER_MSEC};
+    l->backoff = (struct backoff) {
+        .floor_usec = 50 * USEC_PER_MSEC, .base_usec = 100 * USEC_PER_MSEC, .cap_usec = 800 * USEC_PER_MSEC};
     r = pg_new(p->event, conninfo, "planner", &handler, l, &l->pg);
     if (r < 0)
         return r;
