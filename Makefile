@@ -22,10 +22,14 @@ OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o) $(BUILD)/embedded.o
 LIBRARY := $(filter-out $(BUILD)/obj/main.o,$(OBJECTS))
 TEST_PROGRAMS := $(TESTS:tests/unit/%.c=$(BUILD)/unit/%)
 
+FUZZ_TARGETS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_PROGRAMS := $(FUZZ_TARGETS:tests/fuzz/%.c=$(BUILD)/fuzz/%)
+FUZZED := $(filter $(foreach layer,base io gateway web,$(BUILD)/obj/$(layer)/%),$(OBJECTS))
+
 # The libraries are asked for only where something is compiled: `make check` may have to install them first.
 PACKAGES := libpq libcurl yajl libsystemd libmicrohttpd libcrypto
 GOALS := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out check demo bench torture clean help check-lint check-system check-sanitize uninstall,$(GOALS)),)
+ifneq ($(filter-out check demo bench torture fuzz clean help check-lint check-system check-sanitize check-fuzz uninstall,$(GOALS)),)
 MISSING := $(strip $(foreach p,$(PACKAGES),$(shell $(PKG_CONFIG) --exists $(p) 2>&1 || echo $(p))))
 ifneq ($(MISSING),)
 $(error missing libraries: $(MISSING); `tools/install-deps build` installs them on Debian and Ubuntu)
@@ -55,7 +59,7 @@ MAKEFLAGS += --no-print-directory
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all objects check check-unit check-lint check-system check-sanitize demo bench torture install uninstall clean help FORCE
+.PHONY: all objects check check-unit check-lint check-system check-sanitize check-fuzz fuzz fuzz-programs demo bench torture install uninstall clean help FORCE
 
 all: $(if $(wildcard src/main.c),$(BUILD)/pgherald,objects)
 objects: $(OBJECTS)
@@ -117,12 +121,37 @@ check-sanitize:
 	$(Q)$(MAKE) SANITIZE=address,undefined BUILD=$(BUILD)/sanitize all check-unit
 	$(Q)PGHERALD=$(abspath $(BUILD)/sanitize/pgherald) $(PYTEST) -m sanitize tests/system
 
+# libFuzzer is clang's.
+FUZZ_BUILD = $(MAKE) -j$(shell nproc) CC=clang SANITIZE=fuzzer-no-link,address,undefined BUILD=build/fuzz CFLAGS='-O1 -g'
+FUZZ_SEC ?= 60
+FUZZ ?= $(FUZZ_TARGETS:tests/fuzz/fuzz_%.c=%)
+
+$(BUILD)/fuzzed.a: $(FUZZED)
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $(FUZZED)
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzzed.a $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$<)$(COMPILE) -fsanitize=fuzzer $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/fuzzed.a $(PACKAGE_LIBS)
+
+fuzz-programs: $(FUZZ_PROGRAMS)
+
+check-fuzz:
+	$(Q)$(FUZZ_BUILD) fuzz-programs
+	$(Q)tests/fuzz/run check $(FUZZ:%=build/fuzz/fuzz/fuzz_%)
+
+# Minutes of new inputs; `make check` replays those that are kept.
+fuzz:
+	$(Q)tools/install-deps check
+	$(Q)$(FUZZ_BUILD) fuzz-programs
+	$(Q)tests/fuzz/run $(FUZZ_SEC) $(FUZZ:%=build/fuzz/fuzz/fuzz_%)
+
 # The whole system tests come last, so that their summary closes the output.
 check:
 	$(Q)tools/install-deps check
 	$(Q)$(MAKE) all
 	$(Q)$(MAKE) check-lint
 	$(Q)$(MAKE) check-unit
+	$(Q)$(MAKE) check-fuzz
 	$(Q)$(MAKE) check-sanitize
 	$(Q)$(MAKE) check-system
 
@@ -179,11 +208,12 @@ help:
 	@echo 'make                builds $(BUILD)/pgherald        V=1 shows commands, WERROR=1 makes warnings errors,'
 	@echo 'make objects        compiles only                  CC=clang and SANITIZE=address,undefined build apart'
 	@echo 'make check          installs what is missing (Debian, Ubuntu), builds, runs every test'
-	@echo '     check-lint, check-unit, check-sanitize, check-system: its parts'
+	@echo '     check-lint, check-unit, check-fuzz, check-sanitize, check-system: its parts'
 	@echo 'make demo           shows it at work, on a database of its own'
 	@echo 'make bench          measures; BENCH="a c --quick" runs single parts'
 	@echo 'make torture        kills daemons and databases under load; TORTURE="--kills 1000" makes it longer'
+	@echo 'make fuzz           throws inputs at every parser; FUZZ_SEC=600 is longer, FUZZ="json url" names targets'
 	@echo 'make install        PREFIX=$(PREFIX), DESTDIR; uninstall takes it out again'
 	@echo 'make clean          removes build/'
 
--include $(OBJECTS:.o=.d) $(TEST_PROGRAMS:=.d)
+-include $(OBJECTS:.o=.d) $(TEST_PROGRAMS:=.d) $(FUZZ_PROGRAMS:=.d)

@@ -21,6 +21,7 @@ INSERT INTO herald.settings (name, value, meaning) VALUES
     ('health_interval', '5 min', 'so often a sender whose gateway can say how it is is asked, without a message; empty: only when it is held'),
     ('acknowledge_limit', '1 min', 'a sender of an unofficial gateway that acknowledges nothing for so long, though it used to, is held'),
     ('failures_in_a_row', '5', 'so many messages of one sender that failed or were left in doubt, with no acceptance between, hold the sender'),
+    ('part_gap', '2 s', 'least time between a message and its media, and between one of these and the next'),
     ('old_snapshot', '10 min', 'a session that holds a snapshot for longer is named by pgherald status'),
     ('resend_limit', '10', 'a message that was in doubt so many times waits for a person'),
     ('forget_after', '', 'so long after it was made, what a final message said, and to whom, is blanked; empty: never; a rule may say otherwise'),
@@ -110,6 +111,10 @@ CREATE TABLE herald.rules (
     urgent boolean NOT NULL DEFAULT false,
     forget_after interval CHECK (forget_after > '0'),
     delete_after interval CHECK (delete_after > '0'),
+    digest interval CHECK (digest > '0'),
+    digest_template text,
+    digest_length int NOT NULL DEFAULT 10 CHECK (digest_length > 0),
+    CONSTRAINT a_digest_needs_a_template CHECK (digest IS NULL OR digest_template IS NOT NULL),
     -- what the last sweep found
     next_sweep_at timestamptz,
     swept_at timestamptz,
@@ -128,7 +133,9 @@ CREATE TABLE herald.rules (
     bad_key_example text
 );
 COMMENT ON TABLE herald.rules IS 'A rule is a view; every row of it is a notification that ought to exist. Made by herald.add_rule()';
-CREATE INDEX rules_recheck ON herald.rules (name) WHERE recheck;
+CREATE INDEX rules_recheck ON herald.rules (name) WHERE recheck OR digest IS NOT NULL;
+COMMENT ON COLUMN herald.rules.digest IS 'what is due for one recipient within so long is told in one message, from digest_template over count, list and more';
+COMMENT ON COLUMN herald.rules.digest_length IS 'so many of the gathered texts stand in the list';
 COMMENT ON COLUMN herald.rules.forget_after IS 'so long after it was made, what a final message said, and to whom, is blanked; NULL: as herald.settings has it';
 COMMENT ON COLUMN herald.rules.delete_after IS 'so long after it was made, a final message''s row goes, and its dedup_key with it; NULL: as herald.settings has it';
 COMMENT ON COLUMN herald.rules.recheck IS 'what had to wait is sent only if the source still holds it';
@@ -172,7 +179,7 @@ CREATE TABLE herald.rechecks (
     asked_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX rechecks_rule ON herald.rechecks (rule);
-COMMENT ON TABLE herald.rechecks IS 'Rules whose due messages wait until the source has confirmed them; nearly always empty';
+COMMENT ON TABLE herald.rechecks IS 'Rules whose due messages wait until the planner has confirmed or gathered them; nearly always empty';
 
 -- History and queue in one -------------------------------------------------------------------------------------------
 
@@ -228,7 +235,12 @@ CREATE TABLE herald.whatsapp_notifications (
     expires_at timestamptz,
     locale text,
     gateway_template jsonb,
-    confirmed_at timestamptz
+    confirmed_at timestamptz,
+    media jsonb,
+    part_of bigint,
+    next_part bigint,
+    gathers boolean,
+    digest_id bigint
 ) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_scale_factor = 0.1);
 
@@ -252,6 +264,11 @@ COMMENT ON COLUMN herald.whatsapp_notifications.attempt_id IS 'internal: the las
 COMMENT ON COLUMN herald.whatsapp_notifications.behind IS 'internal: waits for a message to the same target that is in flight';
 COMMENT ON COLUMN herald.whatsapp_notifications.resends IS 'how often it was sent again after having been in doubt';
 COMMENT ON COLUMN herald.whatsapp_notifications.confirmed_at IS 'internal: when its rule''s source was last seen to hold it still';
+COMMENT ON COLUMN herald.whatsapp_notifications.media IS 'of a part: {"type": image, video, audio or document, "url", "caption", "filename"}';
+COMMENT ON COLUMN herald.whatsapp_notifications.part_of IS 'of a part: the message that it belongs to';
+COMMENT ON COLUMN herald.whatsapp_notifications.next_part IS 'the part that goes once this one is accepted';
+COMMENT ON COLUMN herald.whatsapp_notifications.gathers IS 'internal: waits to be told with others of its rule in one message';
+COMMENT ON COLUMN herald.whatsapp_notifications.digest_id IS 'the message that told it with others';
 COMMENT ON COLUMN herald.whatsapp_notifications.doubled_at IS 'when it was learned that the recipient got it twice';
 
 CREATE TABLE herald.attempts (
@@ -399,8 +416,10 @@ CREATE TABLE herald.listeners (
     joins int NOT NULL DEFAULT 0,
     asleep_until timestamptz NOT NULL DEFAULT '-infinity',
     attended_until timestamptz NOT NULL DEFAULT '-infinity',
-    seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    wakes bigint[] NOT NULL DEFAULT '{0,0,0}'
 ) WITH (fillfactor = 10);
+COMMENT ON COLUMN herald.listeners.wakes IS 'how often it woke, since it started: rung for, by the clock, by the backstop';
 COMMENT ON COLUMN herald.listeners.joins IS 'how often it joined: what it asked for before holds no longer';
 -- Until a daemon has joined, nobody attends.
 INSERT INTO herald.listeners (node, incarnation, seen_at) VALUES ('', 0, '-infinity');

@@ -15,7 +15,7 @@ GRANT EXECUTE ON FUNCTION
     herald.plan_and_claim(bigint, int, int, int),
     herald.plan_failed(text, text, text),
     herald.attend(text, bigint, int),
-    herald.backstop(text, bigint, int),
+    herald.backstop(text, bigint, int, bigint[]),
     herald.horizon(),
     herald.leave(text, bigint, bigint[]),
     herald.tell(text[], text[], int[], text[]),
@@ -36,8 +36,8 @@ GRANT INSERT ON herald.events TO herald_capture;
 GRANT SELECT (asleep_until, attended_until) ON herald.listeners TO herald_capture;
 GRANT EXECUTE ON FUNCTION herald.ring_bell(boolean), herald.capture_as_sweep(text, boolean) TO herald_capture;
 
--- For the not_before of users' views.
-GRANT EXECUTE ON FUNCTION herald.next_window(timestamptz, text, time, time) TO herald_rules, herald_reader, herald_operator;
+-- For users' views.
+GRANT EXECUTE ON FUNCTION herald.next_window(timestamptz, text, time, time), herald.now() TO herald_rules, herald_reader, herald_operator;
 
 -- Readers read; operators also retry, cancel, pause, send.
 GRANT SELECT ON public.whatsapp_notifications TO herald_reader, herald_operator;
@@ -58,10 +58,11 @@ GRANT EXECUTE ON FUNCTION
     herald.cancel(bigint),
     herald.pause(text, text, text),
     herald.resume(text, text, boolean),
-    herald.send(text, text, text, jsonb, text, text, int, timestamptz, text),
+    herald.send(text, text, text, jsonb, text, text, int, timestamptz, text, jsonb),
     herald.opt_out(text, text),
     herald.opt_in(text),
     herald.sweep(text),
     herald.sweep_dry_run(text),
+    herald.replay(text, text),
     herald.ring(text, text)
 TO herald_operator;

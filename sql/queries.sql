@@ -27,7 +27,7 @@ select set_config('statement_timeout', $1, false)
 select herald.attend($1, $2::bigint, $3::int)
 
 -- name: backstop
-select herald.backstop($1, $2::bigint, $3::int)
+select herald.backstop($1, $2::bigint, $3::int, $4::bigint[])
 
 -- name: horizon
 select herald.horizon()
@@ -144,6 +144,9 @@ select herald.sweep($1)
 
 -- name: cli_sweep_dry_run
 select * from herald.sweep_dry_run($1)
+
+-- name: cli_replay
+select * from herald.replay($1, $2)
 
 -- name: cli_rules
 select name from herald.rules order by name

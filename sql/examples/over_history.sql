@@ -1,8 +1,9 @@
--- Rules over the history itself: the supervisor hears of what nobody read, the administrator of too many failures.
+-- Rules over pgherald's own tables: the supervisor hears of what nobody read, the administrator of too many failures and of senders
+-- that don't work.
 --
 --     psql -d app -v supervisor=+8801711000001 -v administrator=+8801711000002 -f sql/examples/over_history.sql
 --
--- The history is a table, so a rule over it needs no more than a view. Fallback to another channel is built in and needs none:
+-- History and holds are tables, so a rule over it needs no more than a view. Fallback to another channel is built in and needs none:
 -- UPDATE herald.channels SET fallback = 'sms' WHERE name = 'whatsapp'.
 --
 -- Load it where `pgherald migrate` has been, as a member of herald_owner (or as superuser); again after a change.
@@ -57,8 +58,18 @@ SELECT to_char(now(), 'YYYY-MM-DD HH24') AS dedup_key,
            AND n.rule IS DISTINCT FROM 'unread' AND n.rule IS DISTINCT FROM 'failing') f
  WHERE f.total >= 20 AND f.failed * 10 > f.total;
 
+-- A sender that has been held for a minute: once each time. Another one must carry the news, of this channel or of another: with a single
+-- sender, let the administrator have an address on the channel email, and the rule that channel.
+CREATE OR REPLACE VIEW oversight.held AS
+SELECT h.name || '/' || extract(epoch FROM h.since)::bigint AS dedup_key,
+       'administrator' AS recipient,
+       jsonb_build_object('sender', h.name, 'since', to_char(h.since AT TIME ZONE current_setting('TimeZone'), 'DD Mon, HH24:MI'),
+                          'reason', left(h.reason, 300)) AS data
+  FROM herald.holds h
+ WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.since < now() - interval '1 min';
+
 GRANT USAGE ON SCHEMA oversight TO herald_rules;
-GRANT SELECT ON oversight.unread, oversight.failing TO herald_rules;
+GRANT SELECT ON oversight.unread, oversight.failing, oversight.held TO herald_rules;
 
 -- 3. Templates ------------------------------------------------------------------------------------------------------------------
 
@@ -68,16 +79,20 @@ INSERT INTO herald.templates (name, body) VALUES
              '\n'
              '{{body}}'),
 ('failing', E'🔥 {{failed}} of the last hour''s {{total}} messages failed ({{percent}} %)\n'
-             'For example: {{example}}')
+             'For example: {{example}}'),
+('held',    E'⛔ Sender {{sender}} has been held since {{since}}\n'
+             '{{reason}}')
 ON CONFLICT (name, locale) DO UPDATE SET body = EXCLUDED.body;
 
 -- 4. The rules ------------------------------------------------------------------------------------------------------------------
 --
--- Time passes without any trigger, so both are swept often. recheck: what is read before the supervisor's turn is not told.
+-- Time passes without any trigger, so they are swept often. recheck: what is read before the supervisor's turn is not told, nor a
+-- sender that works again.
 -- urgent: an alarm does not wait for the end of anybody's quiet hours.
 
 SELECT herald.add_rule('unread', 'oversight.unread', 'unread', every => '5 min', recheck => true);
 SELECT herald.add_rule('failing', 'oversight.failing', 'failing', every => '1 min', priority => 10, urgent => true);
+SELECT herald.add_rule('held', 'oversight.held', 'held', every => '1 min', priority => 10, urgent => true, recheck => true);
 
 COMMIT;
 
@@ -86,12 +101,13 @@ COMMIT;
 --     pgherald sweep unread --dry-run
 --     pgherald resume rule unread
 --     pgherald resume rule failing
+--     pgherald resume rule held
 --
 -- Of one rule only, or after another time: change the view; no rule has to be told of it.
 --
 -- Take it out again (the history stays):
 --
---     SELECT herald.drop_rule('unread'), herald.drop_rule('failing');
---     DELETE FROM herald.templates WHERE name IN ('unread', 'failing');
+--     SELECT herald.drop_rule('unread'), herald.drop_rule('failing'), herald.drop_rule('held');
+--     DELETE FROM herald.templates WHERE name IN ('unread', 'failing', 'held');
 --     DELETE FROM herald.recipients WHERE name IN ('supervisor', 'administrator');
 --     DROP SCHEMA oversight CASCADE;

@@ -73,7 +73,8 @@ SELECT p.processing_id AS key,  -- what the trigger captures; it must reach an i
  WHERE p.status IN ('Successful', 'Failed')
    -- What may still be owed, not all of history: it keeps the sweep quick, and a history that somebody empties does not tell
    -- last year's tests again. A week is the longest that the daemon may be down before a test goes untold.
-   AND p.changed_at > now() - interval '7 days';
+   -- herald.now() is what time it is, but for `pgherald replay`, which shows what the rule would have told last month.
+   AND p.changed_at > herald.now() - interval '7 days' AND p.changed_at <= herald.now();
 
 CREATE OR REPLACE VIEW school.completed_tests AS
 SELECT key, dedup_key, recipient, data FROM school.ended_tests WHERE status = 'Successful';

@@ -19,6 +19,8 @@ AS $$
 DECLARE
     moment timestamptz := clock_timestamp();
     one record;
+    parts bigint[];
+    senders text[];
 BEGIN
     -- A person who asks for a message once more (attempts is 0 again) is not contradicted by what became of the first one.
     FOR one IN SELECT n.id, u.attempt_id, min(u.message_id) AS message_id, bool_or(u.status <> 'failed') AS is_taken, min(u.error) AS error
@@ -36,13 +38,18 @@ BEGIN
     END LOOP;
 
     -- It had not failed after all; or it was in doubt for want of this receipt, and perhaps about to be sent again.
+    WITH settled AS (
     UPDATE public.whatsapp_notifications n
        SET send_status = 'sent', error = NULL, next_at = NULL, behind = false,
            resends = n.resends - (n.send_status = 'pending')::int, resent_at = CASE WHEN n.send_status = 'pending' AND n.resends = 1 THEN NULL ELSE n.resent_at END
       FROM unnest(found_ids, message_ids, statuses) u (found_id, message_id, status)
      WHERE n.id = u.found_id AND n.message_id = u.message_id
        AND (n.send_status = 'failed' AND u.status IN ('delivered', 'read')
-            OR u.status <> 'failed' AND (n.send_status = 'in_doubt' OR n.send_status = 'pending' AND n.resends > 0));
+            OR u.status <> 'failed' AND (n.send_status = 'in_doubt' OR n.send_status = 'pending' AND n.resends > 0))
+    RETURNING n.next_part, n.sender
+    )
+    SELECT array_agg(s.next_part), array_agg(s.sender) INTO parts, senders FROM settled s WHERE s.next_part IS NOT NULL;
+    PERFORM herald.send_parts(parts, senders) WHERE parts IS NOT NULL;
 
     UPDATE public.whatsapp_notifications n
        SET send_status = CASE r.furthest WHEN 3 THEN 'read' WHEN 2 THEN 'delivered' ELSE 'failed' END,

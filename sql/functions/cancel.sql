@@ -17,5 +17,6 @@ BEGIN
     UPDATE public.whatsapp_notifications n
        SET send_status = 'cancelled', next_at = NULL, behind = false, error = 'cancelled by ' || session_user
      WHERE n.id = cancel.id;
+    PERFORM herald.cancel_parts(cancel.id);
 END
 $$;

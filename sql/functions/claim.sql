@@ -4,7 +4,7 @@
 --
 -- Of the due rows that it meets on the way it also decides those in doubt, expires those too old, defers those whose template
 -- or recipient is held, and puts those behind whose recipient has a message in flight. Those that had to wait, of a rule that wants them
--- rechecked, it leaves, with all others of their rule, until the planner has confirmed them.
+-- rechecked, or that are to be gathered, it leaves, with all others of their rule, until the planner has done that.
 --
 -- Yields a row a claimed message, a row 'sender' for each sender used, and, where it met any due row, claimed or not, last a row
 -- 'left' whose id is their number: as many as room means that there may be more.
@@ -34,7 +34,7 @@ BEGIN
     SELECT f.senders, f.own, f.targets, f.first_lease, moment + s.value::interval + interval '15 s',
            EXISTS (SELECT FROM herald.holds h WHERE h.kind IN ('template', 'recipient')),
            EXISTS (SELECT FROM herald.recipients p WHERE p.quiet_hours IS NOT NULL),
-           EXISTS (SELECT FROM herald.rules r WHERE r.recheck)
+           EXISTS (SELECT FROM herald.rules r WHERE r.recheck OR r.digest IS NOT NULL)
       INTO flying, own, busy, first_lease, lease_end, rows_held, some_quiet, some_recheck
       FROM herald.settings s,
            (SELECT array_agg(n.sender) AS senders, array_agg(n.target) AS targets, min(n.next_at) AS first_lease,
@@ -69,11 +69,12 @@ BEGIN
                                         AND (h.until IS NULL OR h.until > moment)) THEN 'defer'
                                 WHEN some_quiet AND EXISTS (
                                      SELECT FROM herald.recipients p
-                                      WHERE p.name = m.recipient AND p.channel = m.channel AND p.quiet_hours IS NOT NULL
+                                      WHERE (p.name = m.recipient OR p.address = m.target) AND p.channel = m.channel AND p.quiet_hours IS NOT NULL
                                         AND herald.quiet_until(p, moment) IS NOT NULL)
                                      AND NOT EXISTS (SELECT FROM herald.rules r WHERE r.name = m.lane_rule AND r.urgent) THEN 'quiet'
-                                WHEN some_recheck AND coalesce(m.confirmed_at, m.created_at) < moment - interval '1 min'
+                                WHEN some_recheck AND m.part_of IS NULL AND coalesce(m.confirmed_at, m.created_at) < moment - interval '1 min'
                                      AND EXISTS (SELECT FROM herald.rules r WHERE r.name = m.lane_rule AND r.recheck) THEN 'recheck'
+                                WHEN m.gathers THEN 'recheck'
                                 WHEN m.target IN (SELECT unnest(busy)) THEN 'behind'
                                 ELSE 'take' END AS verdict
                       FROM (SELECT c.*, l.channel, l.sender AS lane_sender, l.rule AS lane_rule, l.priority
@@ -83,7 +84,7 @@ BEGIN
                                     WHERE f.channel = l.channel AND (l.sender IS NULL OR f.name = l.sender)) s
                              CROSS JOIN LATERAL (
                                    SELECT n.id, n.target, n.next_at, n.send_status, n.template, n.recipient, n.expires_at,
-                                          n.created_at, n.confirmed_at
+                                          n.created_at, n.confirmed_at, n.part_of, n.gathers
                                      FROM public.whatsapp_notifications n
                                     WHERE n.lane = l.id AND n.next_at BETWEEN l.floor AND moment AND n.owner IS NULL AND NOT n.behind
                                     ORDER BY n.next_at, n.id LIMIT least(room, s.free)
@@ -112,7 +113,8 @@ BEGIN
                    owner = incarnation, next_at = lease_end, sender = t.sender
               FROM unnest(ids, senders) AS t (id, sender)
              WHERE n.id = t.id AND t.sender IS NOT NULL
-            RETURNING 'claim', n.id, n.attempt_id, n.sender, n.target, n.target_kind, n.body, n.gateway_template::text;
+            RETURNING 'claim', n.id, n.attempt_id, n.sender, n.target, n.target_kind, n.body,
+                      CASE WHEN n.media IS NULL THEN n.gateway_template ELSE jsonb_build_object('media', n.media) END::text;
         RETURN QUERY SELECT d.* FROM herald.describe_senders(senders) d;
         RETURN QUERY SELECT 'left', met, NULL::bigint, NULL, NULL, NULL, NULL, NULL;
     END IF;

@@ -1,6 +1,6 @@
 -- herald.claim_others(moment, ids, actions): what a claim does about due rows that it does not take: 'expire', 'decide' (in
 -- doubt, and the grace is over), 'suppress' (the recipient has opted out), 'defer' (a held template or recipient), 'quiet' (the recipient's
--- quiet hours), 'recheck' (its rule's source is to confirm it), 'behind'; 'take' is not its business.
+-- quiet hours), 'recheck' (the planner is to confirm it, or to gather it), 'behind'; 'take' is not its business.
 CREATE OR REPLACE FUNCTION herald.claim_others(moment timestamptz, ids bigint[], actions text[]) RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -43,9 +43,11 @@ BEGIN
              WHERE t.action = 'decide') d
      WHERE n.id = d.id;
     UPDATE public.whatsapp_notifications n
-       SET next_at = herald.quiet_until(p, moment)
-      FROM unnest(ids, actions) AS t (id, action), herald.recipients p
-     WHERE t.action = 'quiet' AND n.id = t.id AND p.name = n.recipient AND p.channel = n.channel;
+       SET next_at = coalesce((SELECT max(herald.quiet_until(p, moment)) FROM herald.recipients p
+                                WHERE (p.name = n.recipient OR p.address = n.target) AND p.channel = n.channel
+                                  AND p.quiet_hours IS NOT NULL), moment)
+      FROM unnest(ids, actions) AS t (id, action)
+     WHERE t.action = 'quiet' AND n.id = t.id;
     UPDATE public.whatsapp_notifications n
        SET next_at = coalesce((SELECT CASE WHEN bool_or(h.until IS NULL) THEN 'infinity' ELSE max(h.until) END FROM herald.holds h
                                 WHERE (h.kind = 'template' AND h.name = n.template

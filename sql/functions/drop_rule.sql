@@ -27,6 +27,7 @@ BEGIN
     DELETE FROM herald.events e WHERE e.rule = drop_rule.name;
     DELETE FROM herald.holds h WHERE h.kind = 'rule' AND h.name = drop_rule.name;
     DELETE FROM herald.rechecks c WHERE c.rule = drop_rule.name;
-    EXECUTE format('DROP FUNCTION herald.%1$I(), herald.%1$I(text[]), herald.%2$I(text[])', 'source_' || rule_id, 'still_' || rule_id);
+    EXECUTE format('DROP FUNCTION herald.%1$I(), herald.%1$I(text[]), herald.%2$I(text[]), herald.%3$I()', 'source_' || rule_id,
+                   'still_' || rule_id, 'keys_' || rule_id);
 END
 $$;

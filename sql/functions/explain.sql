@@ -15,7 +15,8 @@ BEGIN
     RETURN QUERY
         SELECT herald.local_time(f.at), f.what FROM (
             SELECT n.created_at AS at, 0 AS place,
-                   CASE WHEN n.rule IS NULL THEN 'sent by hand or by herald.send()'
+                   CASE WHEN n.rule IS NULL AND n.part_of IS NULL THEN 'sent by hand or by herald.send()'
+                        WHEN n.part_of IS NOT NULL THEN format('a part of notification %s', n.part_of)
                         WHEN n.rule = 'fallback' THEN format('in place of notification %s, which failed', split_part(n.dedup_key, '/', 1)) ELSE format('planned by rule "%s", key "%s"', n.rule, n.dedup_key) END
                    || coalesce(format(', for "%s"', n.recipient), '') AS what
             UNION ALL

@@ -9,7 +9,9 @@ DECLARE
     h herald.holds;
 BEGIN
     RETURN NEXT CASE n.send_status
-        WHEN 'pending' THEN CASE WHEN n.behind THEN 'it waits for the message to the same recipient that is in flight'
+        WHEN 'pending' THEN CASE WHEN n.gathers THEN 'it waits to be told with others of its rule, at ' || herald.local_time(n.next_at)
+                                 WHEN n.part_of IS NOT NULL AND n.next_at = n.expires_at THEN 'it waits until what comes before it was accepted'
+                                 WHEN n.behind THEN 'it waits for the message to the same recipient that is in flight'
                                  WHEN n.next_at = 'infinity' THEN 'it waits until what holds it is resumed'
                                  WHEN n.next_at > moment THEN 'it is due at ' || herald.local_time(n.next_at)
                                  ELSE 'it is due' END
@@ -42,7 +44,7 @@ BEGIN
     RETURN QUERY
         SELECT 'its recipient has quiet hours until ' || herald.local_time(q.until)
           FROM herald.recipients p CROSS JOIN LATERAL (SELECT herald.quiet_until(p, moment) AS until) q
-         WHERE p.name = n.recipient AND p.channel = n.channel AND p.quiet_hours IS NOT NULL AND q.until IS NOT NULL
+         WHERE (p.name = n.recipient OR p.address = n.target) AND p.channel = n.channel AND p.quiet_hours IS NOT NULL AND q.until IS NOT NULL
            AND NOT EXISTS (SELECT FROM herald.rules r WHERE r.name = n.rule AND r.urgent);
     RETURN QUERY SELECT 'it waits until its rule''s source has confirmed that it is still true' FROM herald.rechecks c WHERE c.rule = n.rule LIMIT 1;
     IF NOT EXISTS (SELECT FROM herald.senders s WHERE s.enabled AND s.channel = n.channel AND (lane.sender IS NULL OR s.name = lane.sender)) THEN

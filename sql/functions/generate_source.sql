@@ -1,6 +1,6 @@
--- herald.generate_source(rule): (re)makes three functions that read the rule's source as herald_rules, so that their plans are kept:
--- herald.source_ID() yields all its rows as herald.due, herald.source_ID(keys) an array of those of the given keys, and
--- herald.still_ID(dedup_keys) those of the given dedup_keys that it holds.
+-- herald.generate_source(rule): (re)makes four functions that read the rule's source as herald_rules, so that their plans are kept:
+-- herald.source_ID() yields all its rows as herald.due, herald.source_ID(keys) an array of those of the given keys,
+-- herald.still_ID(dedup_keys) those of the given dedup_keys that it holds, and herald.keys_ID() all its keys, NULL where it has none.
 --
 -- A function that a view calls runs as herald_rules, which owns this one and so could make it SECURITY INVOKER, to be run as
 -- herald_owner the next time. So it looks whom it runs as before it touches the source.
@@ -18,6 +18,7 @@ DECLARE
     key_type text;
     function_name text;
     still_name text;
+    keys_name text;
     guarded text;
     reader text;
 BEGIN
@@ -26,6 +27,7 @@ BEGIN
     reader := CASE WHEN (SELECT c.relnamespace = 'herald'::regnamespace FROM pg_class c WHERE c.oid = source) THEN 'herald_owner' ELSE 'herald_rules' END;
     function_name := format('herald.%I', 'source_' || rule.id);
     still_name := format('herald.%I', 'still_' || rule.id);
+    keys_name := format('herald.%I', 'keys_' || rule.id);
 
     SELECT string_agg(CASE WHEN s.attname IS NULL THEN format('NULL::%s', d.type)
                            ELSE format('s.%I::%s', d.attname, d.type) END, ', ' ORDER BY d.attnum)
@@ -57,7 +59,11 @@ BEGIN
                   ELSE format('RETURN ARRAY(SELECT ROW(%s)::herald.due FROM %s s WHERE s.key = ANY ($1::%s[]))', columns, rule.source, key_type) END);
     EXECUTE format('CREATE OR REPLACE FUNCTION %s(text[]) RETURNS text[]', still_name)
         || format(guarded, 'on', reader, format('RETURN ARRAY(SELECT s.dedup_key::text FROM %s s WHERE s.dedup_key = ANY ($1))', rule.source));
+    EXECUTE format('CREATE OR REPLACE FUNCTION %s() RETURNS text[]', keys_name)
+        || format(guarded, 'on', reader, CASE WHEN key_type IS NULL THEN 'RETURN NULL'
+                  ELSE format('RETURN ARRAY(SELECT DISTINCT s.key::text FROM %s s)', rule.source) END);
     PERFORM herald.give_function(still_name || '(text[])', reader);
+    PERFORM herald.give_function(keys_name || '()', reader);
     PERFORM herald.give_function(function_name || '()', reader);
     PERFORM herald.give_function(function_name || '(text[])', reader);
 END

@@ -7,15 +7,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-    after timestamptz;
+    after timestamptz := herald.since(list.since);
 BEGIN
-    IF list.since IS NOT NULL THEN
-        BEGIN
-            after := clock_timestamp() - list.since::interval;
-        EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow THEN
-            after := list.since::timestamptz;
-        END;
-    END IF;
     RETURN QUERY
         SELECT n.id, herald.local_time(n.created_at), n.send_status, n.rule, n.recipient, n.sender, n.attempts, n.error
           FROM public.whatsapp_notifications n

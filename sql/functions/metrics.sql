@@ -71,6 +71,22 @@ AS $$
     SELECT 'opted_out', 'gauge', 'Addresses that want no messages', '',
            (SELECT count(*) FROM herald.holds h WHERE h.kind = 'recipient' AND h.cause = 'opt-out')
     UNION ALL
+    SELECT * FROM (
+        SELECT 'limit_room', 'gauge', 'Messages that a sender''s rolling windows still allow',
+               format('sender="%s",limit="%s"', herald.metric_label(s.name), herald.metric_label(u.rolling_limit)), greatest(u.free, 0)
+          FROM herald.senders s CROSS JOIN LATERAL herald.limit_use(s, statement_timestamp()) u WHERE s.enabled ORDER BY 4) l
+    UNION ALL
+    SELECT * FROM (
+        SELECT 'wakes_total', 'counter', 'How often a daemon woke since it started, by cause, as of its last look every 30 s',
+               format('node="%s",cause="%s"', herald.metric_label(l.node), c.cause), l.wakes[c.place]
+          FROM herald.listeners l CROSS JOIN (VALUES (1, 'rung'), (2, 'clock'), (3, 'backstop')) c (place, cause)
+         WHERE l.node <> '' ORDER BY 4) w
+    UNION ALL
+    SELECT * FROM (
+        SELECT 'latency_seconds', 'summary', 'Time from a message''s making to its stages, of the 10000 newest',
+               format('stage="%s",quantile="%s"', q.stage, q.quantile), q.sec
+          FROM herald.latencies() q ORDER BY 4) y
+    UNION ALL
     SELECT 'holds', 'gauge', 'What is held, by kind, but for opt-outs', format('kind="%s"', k.kind),
            (SELECT count(*) FROM herald.holds h WHERE h.kind = k.kind AND h.cause <> 'opt-out')
       FROM unnest('{all,rule,sender,channel,recipient,template}'::text[]) k (kind)

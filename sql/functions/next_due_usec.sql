@@ -26,12 +26,14 @@ BEGIN
            AND NOT EXISTS (SELECT FROM herald.rechecks c WHERE c.rule = l.rule)
            AND EXISTS (SELECT FROM sender s WHERE s.free > 0 AND s.channel = l.channel AND (l.sender IS NULL OR s.name = l.sender))
         UNION ALL
+        -- OFFSET 0: lane by lane, from its floor; as a join it may be the whole index.
         SELECT s.opens_at FROM sender s
          WHERE s.free = 0 AND EXISTS (
                SELECT FROM herald.lanes l
                 WHERE s.channel = l.channel AND (l.sender IS NULL OR s.name = l.sender)
                   AND EXISTS (SELECT FROM public.whatsapp_notifications w
-                               WHERE w.lane = l.id AND w.next_at >= l.floor AND w.owner IS NULL AND NOT w.behind))
+                               WHERE w.lane = l.id AND w.next_at >= l.floor AND w.owner IS NULL AND NOT w.behind
+                              OFFSET 0))
         UNION ALL
         SELECT min(h.ask_at) FROM herald.health h
         UNION ALL

@@ -2,9 +2,9 @@
 -- 'events', at most batch of them), or those that its whole source asks for (kind 'sweep'). rule '': whichever has captured
 -- events, may be planned now, and is content with the session's statement_timeout; planned_rule says which it was.
 --
--- result: 'done', 'busy' (the rule is being planned elsewhere), 'paused', 'failed' (then error says why; the rule tries again
--- later) or 'flood' (it paused itself). more: further events were left. n_found and so on as in herald.rules; n_set_aside: keys
--- whose row could not be evaluated. The first sweep after herald.resume() is not judged by the flood limit.
+-- result: 'done', 'busy' (the rule is being planned elsewhere), 'paused', 'failed' (then error says why, fit for a log, and
+-- herald.rules.error in full; the rule tries again later) or 'flood' (it paused itself). more: further events were left. n_found and
+-- so on as in herald.rules; n_set_aside: keys whose row could not be evaluated. The first sweep after herald.resume() is not judged by the flood limit.
 -- At most one task a rule at a time, across all nodes: an advisory transaction lock. A sweep that somebody asks for meanwhile (next_sweep_at
 -- is another one than when it began) stays due.
 CREATE OR REPLACE FUNCTION herald.plan(
@@ -34,6 +34,7 @@ DECLARE
     planned record;
     is_paused boolean;
     is_approved boolean;
+    why text;
 BEGIN
     more := false;
     IF rule_name = '' THEN
@@ -91,7 +92,9 @@ BEGIN
         WHEN OTHERS THEN
             result := 'failed';
             more := false;
-            error := SQLERRM || ' (SQLSTATE ' || SQLSTATE || ')';
+            why := SQLERRM || ' (SQLSTATE ' || SQLSTATE || ')';
+            error := CASE WHEN herald.error_is_of_row(SQLSTATE)
+                          THEN format('PostgreSQL refused one of its rows (SQLSTATE %s); pgherald check says why', SQLSTATE) ELSE why END;
     END;
 
     n_found := done.found;
@@ -104,7 +107,7 @@ BEGIN
     IF result = 'flood' THEN
         PERFORM herald.pause_flood(rule, error);
     ELSIF result = 'failed' THEN
-        PERFORM herald.plan_failed(rule_name, kind, error);
+        PERFORM herald.plan_failed(rule_name, kind, why);
     ELSIF kind = 'sweep' THEN
         UPDATE herald.rules r
            SET next_sweep_at = CASE WHEN r.next_sweep_at IS NOT DISTINCT FROM rule.next_sweep_at THEN herald.next_sweep(r)

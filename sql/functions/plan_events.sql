@@ -1,4 +1,4 @@
--- herald.plan_events(rule, batch): confirms what of the rule waits for that, takes up to batch captured events and plans their
+-- herald.plan_events(rule, batch): confirms and gathers what of the rule waits for that, takes up to batch captured events and plans their
 -- keys. A batch that fails is
 -- halved until the bad key stands alone, which is set aside with its error. more: there are further events.
 CREATE OR REPLACE FUNCTION herald.plan_events(rule herald.rules, batch int, OUT done herald.plan_counts, OUT more boolean)
@@ -13,8 +13,10 @@ DECLARE
     asks_sweep boolean;
 BEGIN
     done := ROW(0, 0, 0, 0, 0, 0);
-    IF rule.recheck THEN
-        PERFORM herald.recheck(rule);
+    IF rule.recheck OR rule.digest IS NOT NULL THEN
+        DELETE FROM herald.rechecks c WHERE c.rule = rule.name;
+        PERFORM herald.recheck(rule) WHERE rule.recheck;
+        PERFORM herald.compose_digests(rule) WHERE rule.digest IS NOT NULL;
     END IF;
     WITH gone AS (
         DELETE FROM herald.events e

@@ -34,14 +34,15 @@ BEGIN
     ), made AS (
         INSERT INTO public.whatsapp_notifications
                (rule, dedup_key, recipient, target_kind, target, channel, sender, template, locale, body, payload,
-                send_status, next_at, error, created_at, expires_at, gateway_template, lane,
+                send_status, next_at, error, created_at, expires_at, gateway_template, lane, gathers,
                 meter_number, nocs_name, duration_status, class_id, test_num)
         SELECT rule.name, w.dedup_key, w.recipient, a.target_kind, a.target, w.to_channel, s.sender,
                CASE WHEN w.body IS NULL THEN coalesce(t.name, w.template, rule.template) END, coalesce(t.locale, a.locale),
                b.body, w.data, v.status,
-               CASE v.status WHEN 'pending' THEN greatest(w.not_before, moment) END,
+               CASE v.status WHEN 'pending' THEN greatest(w.not_before, moment) + coalesce(rule.digest, '0') END,
                v.problem, moment, least(w.expires_at, greatest(w.not_before, moment) + rule.max_age), g.message,
                CASE v.status WHEN 'pending' THEN coalesce(l.id, herald.make_lane(w.to_channel, s.sender, rule.name, w.with_priority)) END,
+               CASE WHEN rule.digest IS NOT NULL AND v.status = 'pending' THEN true END,
                w.data ->> 'meter_number', w.data ->> 'nocs_name', w.data ->> 'duration_status',
                w.data ->> 'class_id', w.data ->> 'test_num'
           FROM wanted w
@@ -96,6 +97,11 @@ BEGIN
     IF within_the_hour > rule.flood_limit THEN
         RAISE EXCEPTION USING ERRCODE = 'HR001',
             MESSAGE = format('%s messages within an hour, and its flood_limit is %s', within_the_hour, rule.flood_limit);
+    END IF;
+    IF EXISTS (SELECT FROM unnest(due_rows) d WHERE d.media IS NOT NULL) THEN
+        PERFORM herald.make_parts(array_agg(n.id), array_agg(d.media))
+           FROM unnest(due_rows) d JOIN public.whatsapp_notifications n ON n.rule = rule.name AND n.dedup_key = d.dedup_key
+          WHERE jsonb_typeof(d.media) <> 'null' AND n.send_status = 'pending' AND n.created_at = moment AND n.next_part IS NULL;
     END IF;
     IF counts.new < counts.found THEN
         bad := herald.count_bad_keys(rule, due_rows);

@@ -31,12 +31,16 @@ BEGIN
     asked := coalesce(named.address, asked);
     IF asked = '' THEN
         problem := 'no recipient: the row names none, and the rule has no default';
+    ELSIF channel = 'email' THEN
+        IF target_kind = 'group' THEN
+            problem := 'email knows no groups: make the recipient an individual, with the address of a mailing list';
+        ELSE
+            target := herald.email_address(asked);
+            problem := CASE WHEN target IS NULL THEN 'recipient is no email address and no name in herald.recipients' END;
+        END IF;
     ELSIF target_kind = 'group' OR (channel = 'whatsapp' AND herald.is_group_id(asked)) THEN
         target_kind := 'group';
         target := asked;
-    ELSIF channel = 'email' THEN
-        target := CASE WHEN asked ~ '^[^@[:space:]<>,;]+@[^@[:space:]<>,;]+$' THEN asked END;
-        problem := CASE WHEN target IS NULL THEN 'recipient is no email address and no name in herald.recipients' END;
     ELSE
         target := herald.e164(asked, country);
         IF target IS NULL AND asked ~ '^\+?[-0-9\s()./]*[0-9][-0-9\s()./]*$' THEN

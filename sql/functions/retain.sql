@@ -38,7 +38,7 @@ BEGIN
                          WHERE w.id = ANY (chunk.to_delete) AND w.next_at IS NULL FOR UPDATE SKIP LOCKED);
         DELETE FROM herald.attempts a WHERE a.notification_id = ANY (chunk.to_delete || chunk.to_forget);
         UPDATE public.whatsapp_notifications n
-           SET body = NULL, payload = NULL, recipient = NULL, target = NULL, response_body = NULL, gateway_template = NULL,
+           SET body = NULL, payload = NULL, media = NULL, recipient = NULL, target = NULL, response_body = NULL, gateway_template = NULL,
                error = CASE WHEN n.error IS NOT NULL THEN 'forgotten' END
          WHERE n.id IN (SELECT w.id FROM public.whatsapp_notifications w
                          WHERE w.id = ANY (chunk.to_forget) AND w.next_at IS NULL FOR UPDATE SKIP LOCKED);

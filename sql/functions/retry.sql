@@ -57,7 +57,7 @@ BEGIN
            target = resolved.target, target_kind = resolved.target_kind, template = n.template, locale = n.locale, body = n.body,
            gateway_template = n.gateway_template, error = NULL, response_code = NULL, response_body = NULL,
            message_id = NULL, sent_at = NULL, delivered_at = NULL, read_at = NULL,
-           confirmed_at = 'infinity',  -- a person wants it, whatever its rule's source says now
+           confirmed_at = 'infinity', gathers = NULL,  -- a person wants it, whatever its rule's source says now
            expires_at = clock_timestamp() + coalesce(rule.max_age, '1 day'),
            lane = herald.make_lane(n.channel, coalesce(resolved.sender, lane.sender), n.rule, lane.priority)
      WHERE w.id = retry.id;

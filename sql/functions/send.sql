@@ -1,5 +1,5 @@
 -- herald.send(recipient, body, …): one message, outside all rules: to a name in herald.recipients, a group's id or a number.
--- Returns its id. In place of body, template and data.
+-- Returns its id. In place of body, template and data. media: as in a rule's source.
 CREATE OR REPLACE FUNCTION herald.send(
     recipient text,
     body text DEFAULT NULL,
@@ -9,7 +9,8 @@ CREATE OR REPLACE FUNCTION herald.send(
     sender text DEFAULT NULL,
     priority int DEFAULT 0,
     not_before timestamptz DEFAULT NULL,
-    locale text DEFAULT ''
+    locale text DEFAULT '',
+    media jsonb DEFAULT NULL
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -32,7 +33,7 @@ BEGIN
     END IF;
     SELECT a.* INTO resolved FROM herald.resolve(send.recipient, send.channel, NULL, herald.setting('default_country')) a;
     IF resolved.problem IS NOT NULL THEN
-        RAISE EXCEPTION '%', resolved.problem USING HINT = 'A recipient is a name in herald.recipients, a group id, or a number such as +8801712345678.';
+        RAISE EXCEPTION '%', resolved.problem USING HINT = 'A recipient is a name in herald.recipients, a group id, or a number such as +8801712345678; for email an address.';
     END IF;
     IF send.template IS NOT NULL THEN
         SELECT t.* INTO wanted FROM herald.templates t WHERE t.name = send.template AND t.locale IN (send.locale, '')
@@ -56,6 +57,7 @@ BEGIN
             gateway_message,
             herald.make_lane(send.channel, coalesce(send.sender, resolved.sender), NULL, send.priority))
     RETURNING id INTO message_id;
+    PERFORM herald.make_parts(ARRAY[message_id], ARRAY[send.media]) WHERE jsonb_typeof(send.media) <> 'null';
     PERFORM herald.ring_bell();
     RETURN message_id;
 END

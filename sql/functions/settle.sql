@@ -26,6 +26,8 @@ DECLARE
     moment timestamptz := clock_timestamp();
     recorded bigint;
     working text[];
+    parts bigint[];
+    parts_senders text[];
     one record;
 BEGIN
     WITH accepted AS (
@@ -35,9 +37,14 @@ BEGIN
           FROM unnest(ids, attempt_ids, outcomes, codes, message_ids, bodies)
                AS o (id, attempt_id, outcome, code, message_id, body)
          WHERE o.outcome = 'accepted' AND n.id = o.id AND n.attempt_id = o.attempt_id AND n.send_status = 'sending'
-        RETURNING n.sender
+        RETURNING n.sender, n.next_part
     )
-    SELECT count(*), array_agg(DISTINCT a.sender) INTO recorded, working FROM accepted a;
+    SELECT count(*), array_agg(DISTINCT a.sender), array_agg(a.next_part) FILTER (WHERE a.next_part IS NOT NULL),
+           array_agg(a.sender) FILTER (WHERE a.next_part IS NOT NULL)
+      INTO recorded, working, parts, parts_senders FROM accepted a;
+    IF parts IS NOT NULL THEN
+        PERFORM herald.send_parts(parts, parts_senders);
+    END IF;
 
     IF working IS NOT NULL THEN
         UPDATE herald.sender_state s

@@ -39,6 +39,7 @@ BEGIN
                -- Where it was about to be sent again, it will not be.
                resends = w.resends - is_spared::int, resent_at = CASE WHEN is_spared AND w.resends = 1 THEN NULL ELSE w.resent_at END
          WHERE w.id = the_id;
+        PERFORM herald.send_parts(ARRAY[n.next_part], ARRAY[n.sender]) WHERE n.next_part IS NOT NULL;
     ELSIF outcome = 'accepted' THEN
         UPDATE public.whatsapp_notifications w
            SET doubled_at = moment, error = format('sent twice: attempt %s was accepted after attempt %s had begun', the_attempt_id, n.attempt_id)

@@ -20,6 +20,7 @@ DECLARE
     rule herald.rules;
     again timestamptz := moment + make_interval(secs => greatest(wait_sec, 0));
     failures int := 1;
+    held_until timestamptz;
 BEGIN
     SELECT w.* INTO n FROM public.whatsapp_notifications w WHERE w.id = the_id FOR NO KEY UPDATE;
     IF NOT FOUND THEN
@@ -61,14 +62,24 @@ BEGIN
             again := greatest(again, moment + make_interval(secs => 4 ^ least(failures, 3)));
         ELSIF scope = 'template' THEN
             again := greatest(again, moment + herald.backoff(1));
+        ELSE
+            SELECT h.until INTO held_until FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender;
+            again := CASE
+                -- It had worked. Perhaps its gateway can't bear this one message, which must not be the first each time that it is opened.
+                WHEN held_until IS NULL AND code BETWEEN 400 AND 499 AND code NOT IN (401, 407, 408, 429)
+                THEN moment + herald.backoff((SELECT count(*)::int FROM herald.attempts a
+                                               WHERE a.notification_id = the_id AND a.outcome = 'wait' AND a.scope = settle_other.scope))
+                WHEN held_until <= moment THEN moment  -- a probe: the next one is another
+                ELSE herald.not_below_floor(n.lane, n.created_at) END;
         END IF;
-        n.next_at := CASE scope WHEN 'sender' THEN herald.not_below_floor(n.lane, n.created_at) ELSE again END;
+        n.next_at := again;
     END IF;
     UPDATE public.whatsapp_notifications w
        SET send_status = n.send_status, attempts = n.attempts, next_at = n.next_at, owner = NULL,
            response_code = n.response_code, response_body = n.response_body, error = n.error
      WHERE w.id = the_id;
     IF n.send_status = 'failed' THEN
+        PERFORM herald.cancel_parts(the_id) WHERE n.next_part IS NOT NULL;
         PERFORM herald.fall_back(ARRAY[the_id]);
     END IF;
 

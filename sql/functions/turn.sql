@@ -5,7 +5,8 @@
 --
 -- The arrays are those of herald.settle(). Yields, in this order:
 --   'opened', 'held'  sender: a sender that works again, or fails; body says why
---   'claim'           id, attempt_id, sender, target, target_kind, body; detail: the gateway's template, or NULL
+--   'claim'           id, attempt_id, sender, target, target_kind, body; detail: the gateway's template, {"media": …} of a part,
+--                     or NULL
 --   'sender'          sender; target: base_url, target_kind: gateway, body: credential, detail: account
 --   'left'            id: how many due rows the claim met (as many as room: call again at once)
 --   'ask'             sender: its gateway is to be asked how it is; a row 'sender' follows

@@ -4,6 +4,8 @@
 -- WhatsApp, whatever it says itself. (Meta's Cloud API has not: then its webhooks are late.)
 CREATE OR REPLACE VIEW herald.gateways (name, limits, gap, max_in_flight, tells_health, must_acknowledge) AS
 VALUES ('cloud', '{}'::text[], interval '0', NULL::int, true, false),
+       ('smtp', '{}', '0', NULL, false, false),
+       ('twilio', '{}', '0', NULL, false, false),
        ('webhook', '{}', '0', NULL, false, false),
        ('wppconnect', '{1000/1 day}', '3 s', 1, true, true);
 COMMENT ON VIEW herald.gateways IS 'The gateways, and what a sender of each gets that says nothing of limits, gap and max_in_flight';

@@ -5,7 +5,7 @@ SELECT r.name AS rule, 'events' AS kind, r.time_limit
   FROM herald.rules r
  WHERE (r.retry_at IS NULL OR r.retry_at <= clock_timestamp())
    AND (EXISTS (SELECT FROM herald.events e WHERE e.rule = r.name AND e.id > (SELECT x.event_id FROM herald.floors x) OFFSET 0)
-        OR r.recheck AND EXISTS (SELECT FROM herald.rechecks c WHERE c.rule = r.name OFFSET 0))
+        OR (r.recheck OR r.digest IS NOT NULL) AND EXISTS (SELECT FROM herald.rechecks c WHERE c.rule = r.name OFFSET 0))
    AND NOT EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'rule' AND h.name = r.name)
 UNION ALL
 SELECT r.name, 'sweep', r.time_limit FROM herald.rules r WHERE r.next_sweep_at <= clock_timestamp();

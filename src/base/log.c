@@ -111,6 +111,10 @@ static void log_to_stderr(int level, const struct log_field *fields, const char 
         (void) text_append_printable(&line, f->value, LOG_VALUE_BYTES_MAX);
     }
     (void) buf_append_char(&line, '\n');
+    if (buf_error(&line) < 0) { /* parts of it would be taken for another line */
+        (void) dprintf(STDERR_FILENO, "%s: %s\n", log_level_to_string(level), text);
+        return;
+    }
 
     /* Nobody is left to be told that standard error is closed. */
     if (write(STDERR_FILENO, buf_string(&line), line.size) < 0)

@@ -128,8 +128,8 @@ int parse_bool(const char *text, bool *ret) {
     return -EINVAL;
 }
 
-/* An HTTP-date in one of the three forms that RFC 9110 has a recipient accept; strptime would follow the locale. */
-static int parse_http_date(const char *text, time_t *ret) {
+/* strptime would follow the locale. */
+int parse_http_date(const char *text, int64_t *ret_sec) {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     struct tm tm = {0};
     char month[4] = "", weekday[10] = "";
@@ -154,13 +154,12 @@ static int parse_http_date(const char *text, time_t *ret) {
         tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 || tm.tm_sec > 60)
         return -EINVAL;
     tm.tm_mon = (int) (found - months) / 3;
-    *ret = timegm(&tm);
+    *ret_sec = (int64_t) timegm(&tm);
     return 0;
 }
 
-int parse_retry_after(const char *text, uint64_t now_wall_usec, int64_t max_sec, int64_t *ret_sec) {
-    int64_t seconds, now = (int64_t) (now_wall_usec / USEC_PER_SEC);
-    time_t when;
+int parse_retry_after(const char *text, int64_t now_sec, int64_t max_sec, int64_t *ret_sec) {
+    int64_t seconds, when;
     int r;
 
     r = parse_int(text, 0, INT64_MAX, &seconds);
@@ -170,7 +169,7 @@ int parse_retry_after(const char *text, uint64_t now_wall_usec, int64_t max_sec,
         r = parse_http_date(text, &when);
         if (r < 0)
             return r;
-        seconds = (int64_t) when > now ? (int64_t) when - now : 0;
+        seconds = when > now_sec ? when - now_sec : 0;
     }
     *ret_sec = seconds > max_sec ? max_sec : seconds;
     return 0;

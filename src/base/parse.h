@@ -17,6 +17,9 @@ int parse_duration(const char *text, uint64_t max_usec, uint64_t *ret_usec) _mus
 /* true/false, yes/no, on/off, 1/0. */
 int parse_bool(const char *text, bool *ret) _must_check_;
 
-/* Retry-After as RFC 9110 has it: seconds, or an HTTP-date against now_wall_usec. Result in seconds, 0 for a date that has
+/* An HTTP-date in one of the three forms that RFC 9110 has a recipient accept; in seconds since 1970. */
+int parse_http_date(const char *text, int64_t *ret_sec) _must_check_;
+
+/* Retry-After as RFC 9110 has it: seconds, or an HTTP-date, against now_sec since 1970. Result in seconds, 0 for a date that has
  * passed, clamped to max_sec. */
-int parse_retry_after(const char *text, uint64_t now_wall_usec, int64_t max_sec, int64_t *ret_sec) _must_check_;
+int parse_retry_after(const char *text, int64_t now_sec, int64_t max_sec, int64_t *ret_sec) _must_check_;

@@ -91,6 +91,7 @@ static void on_notify(_unused_ struct pg *pg, _unused_ const char *channel, cons
         }
         return;
     }
+    d->wakes[STORE_WAKE_RUNG]++;
     if (!leave_to_planner(d))
         bell_rang(&d->bell);
     dispatcher_pump(d);
@@ -111,7 +112,7 @@ static void log_sender(enum store_row_kind kind, const char *sender, const char 
 static void claimed(struct dispatcher *d, const struct store_row *row) {
     struct flight *f;
     int r = flight_new(row->claim.id, row->claim.attempt_id, row->claim.target, row->claim.is_group, row->claim.body,
-                       row->claim.template_json, accounts_find(&d->accounts, row->sender), &f);
+                       row->claim.detail_json, accounts_find(&d->accounts, row->sender), &f);
 
     if (r < 0) {
         log_error("message %" PRId64 " could not be taken over (%s); it will be in doubt", row->claim.id, strerror(-r));
@@ -304,7 +305,8 @@ static int follow_bell(struct dispatcher *d, enum bell_action action) {
     case BELL_TAKE_HORIZON:
         return store_take_horizon(d->pg, on_horizon, d);
     case BELL_RENEW:
-        return store_renew(d->pg, &d->identity, bell_is_down(&d->bell) ? BELL_ASLEEP_SEC : 0, on_said, d);
+        d->wakes[STORE_WAKE_BACKSTOP]++;
+        return store_renew(d->pg, &d->identity, bell_is_down(&d->bell) ? BELL_ASLEEP_SEC : 0, d->wakes, on_said, d);
     default:
         return 0;
     }
@@ -369,6 +371,7 @@ static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, vo
     struct dispatcher *d = userdata;
 
     d->timer_at = 0;
+    d->wakes[STORE_WAKE_CLOCK]++;
     dispatcher_pump(d);
     return 0;
 }

@@ -40,6 +40,7 @@ struct dispatcher {
     unsigned lent;          /* room of the planner, which answers a ring and may claim so many */
     int64_t lent_joins;     /* identity.joins when it was lent */
     uint64_t request_limit_usec;
+    uint64_t wakes[STORE_WAKES];
     bool more_due;
     bool is_draining;
     bool was_lost;

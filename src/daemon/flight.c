@@ -16,10 +16,11 @@ struct flight *flight_free(struct flight *f) {
     return NULL;
 }
 
-int flight_new(int64_t id, int64_t attempt_id, const char *target, bool is_group, const char *body, const char *template_json,
+int flight_new(int64_t id, int64_t attempt_id, const char *target, bool is_group, const char *body, const char *detail_json,
                struct account *account, struct flight **ret) {
     size_t target_bytes = strlen(target) + 1, body_bytes = strlen(body) + 1;
     _cleanup_(flight_freep) struct flight *f = calloc(1, sizeof(*f));
+    const struct json_value *detail, *media;
     const char *why;
     int r;
 
@@ -33,19 +34,22 @@ int flight_new(int64_t id, int64_t attempt_id, const char *target, bool is_group
         return -ENOMEM;
     memcpy(f->texts, target, target_bytes);
     memcpy(f->texts + target_bytes, body, body_bytes);
-    if (template_json) {
-        r = json_parse(template_json, strlen(template_json), &f->document, &why);
+    if (detail_json) {
+        r = json_parse(detail_json, strlen(detail_json), &f->document, &why);
         if (r == -ENOMEM)
             return r;
         if (r < 0)
             f->fault = why;
     }
+    detail = f->document ? json_root(f->document) : NULL;
+    media = json_at(detail, "media");
     f->message = (struct message) {.id = id,
                                    .attempt_id = attempt_id,
                                    .target = f->texts,
                                    .is_group = is_group,
                                    .body = f->texts + target_bytes,
-                                   .template = f->document ? json_root(f->document) : NULL};
+                                   .template = media ? NULL : detail,
+                                   .media = media};
     *ret = TAKE_PTR(f);
     return 0;
 }

@@ -24,9 +24,9 @@ struct flight {
     struct json *document;
 };
 
-/* A claimed row. template_json may be NULL; one that can't be read is the flight's fault. The account's reference goes over to the
- * flight, also where there is none for want of memory. */
-int flight_new(int64_t id, int64_t attempt_id, const char *target, bool is_group, const char *body, const char *template_json,
+/* A claimed row. detail_json (a template, or {"media": …}) may be NULL; one that can't be read is the flight's fault. The account's
+ * reference goes over to the flight, also where there is none for want of memory. */
+int flight_new(int64_t id, int64_t attempt_id, const char *target, bool is_group, const char *body, const char *detail_json,
                struct account *account, struct flight **ret) _must_check_;
 
 /* Keeps what the gateway answered, for the row. Without memory the row goes without it. */

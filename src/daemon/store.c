@@ -161,7 +161,7 @@ void store_read_row(const struct pg_result *r, size_t i, struct store_row *ret) 
         ret->claim.target = text_or_empty(pg_text(r, i, TARGET));
         ret->claim.is_group = strcmp(text_or_empty(pg_text(r, i, TARGET_KIND)), "group") == 0;
         ret->claim.body = text_or_empty(pg_text(r, i, BODY));
-        ret->claim.template_json = pg_text(r, i, DETAIL);
+        ret->claim.detail_json = pg_text(r, i, DETAIL);
         break;
     case STORE_SENDER:
         ret->account.base_url = text_or_empty(pg_text(r, i, TARGET));
@@ -223,21 +223,28 @@ void store_read_told(const struct pg_result *result, size_t row, struct store_ro
                                .reason = text_or_empty(pg_text(result, row, 2))};
 }
 
-static int attend(struct pg *pg, enum query query, const struct store_identity *identity, unsigned asleep_sec, pg_done_fn done,
-                  void *userdata) {
+int store_attend(struct pg *pg, const struct store_identity *identity, unsigned asleep_sec, pg_done_fn done, void *userdata) {
     struct number incarnation, seconds;
     const char *parameters[] = {identity->node, number_text(&incarnation, identity->incarnation),
                                 number_text(&seconds, asleep_sec)};
 
-    return pg_query(pg, query, parameters, STORE_TIME_LIMIT_USEC, done, userdata);
+    return pg_query(pg, QUERY_ATTEND, parameters, STORE_TIME_LIMIT_USEC, done, userdata);
 }
 
-int store_attend(struct pg *pg, const struct store_identity *identity, unsigned asleep_sec, pg_done_fn done, void *userdata) {
-    return attend(pg, QUERY_ATTEND, identity, asleep_sec, done, userdata);
-}
+int store_renew(struct pg *pg, const struct store_identity *identity, unsigned asleep_sec, const uint64_t wakes[STORE_WAKES],
+                pg_done_fn done, void *userdata) {
+    _cleanup_(buf_done) struct buf array = BUF_MAX(ARRAY_BYTES_MAX);
+    struct number incarnation, seconds;
 
-int store_renew(struct pg *pg, const struct store_identity *identity, unsigned asleep_sec, pg_done_fn done, void *userdata) {
-    return attend(pg, QUERY_BACKSTOP, identity, asleep_sec, done, userdata);
+    pg_array_begin(&array);
+    for (size_t i = 0; i < STORE_WAKES; i++)
+        pg_array_add_int(&array, (int64_t) wakes[i]);
+    pg_array_end(&array);
+    if (buf_error(&array))
+        return buf_error(&array);
+    const char *parameters[] = {identity->node, number_text(&incarnation, identity->incarnation),
+                                number_text(&seconds, asleep_sec), buf_string(&array)};
+    return pg_query(pg, QUERY_BACKSTOP, parameters, STORE_TIME_LIMIT_USEC, done, userdata);
 }
 
 int store_take_horizon(struct pg *pg, pg_done_fn done, void *userdata) {

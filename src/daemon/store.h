@@ -9,6 +9,9 @@
 #include "daemon/inquiries.h"
 #include "io/pg.h"
 
+/* What wakes a daemon. */
+enum { STORE_WAKE_RUNG, STORE_WAKE_CLOCK, STORE_WAKE_BACKSTOP, STORE_WAKES };
+
 enum { STORE_TIME_LIMIT_USEC = 15 * 1000 * 1000 };
 
 /* The name under which a daemon attends a database. Borrowed. */
@@ -58,7 +61,7 @@ struct store_row {
     } planned;
     struct {
         int64_t id, attempt_id;
-        const char *target, *body, *template_json;
+        const char *target, *body, *detail_json;
         bool is_group;
     } claim;
     struct {
@@ -87,8 +90,9 @@ void store_read_told(const struct pg_result *result, size_t row, struct store_ro
 
 int store_attend(struct pg *pg, const struct store_identity *identity, unsigned asleep_sec, pg_done_fn done, void *userdata)
         _must_check_;
-int store_renew(struct pg *pg, const struct store_identity *identity, unsigned asleep_sec, pg_done_fn done, void *userdata)
-        _must_check_;
+/* herald.backstop(). */
+int store_renew(struct pg *pg, const struct store_identity *identity, unsigned asleep_sec, const uint64_t wakes[STORE_WAKES],
+                pg_done_fn done, void *userdata) _must_check_;
 int store_take_horizon(struct pg *pg, pg_done_fn done, void *userdata) _must_check_;
 uint64_t store_read_horizon(const struct pg_result *result);
 

@@ -22,7 +22,6 @@ enum {
     CLOUD_BODY_LENGTH_MAX = 4096,
     CLOUD_PARAMETER_LENGTH_MAX = 32768,
     CLOUD_PARAMETER_BYTES_MAX = 4 * CLOUD_PARAMETER_LENGTH_MAX,
-    CLOUD_SPACES_MAX = 4,
     CONFIGURATION_WAIT_SEC = 60,
     CHECK_FAULT_BYTES = 2048,
 };
@@ -108,29 +107,11 @@ static int check_message(const struct message *m, struct outcome *ret) {
     return 1;
 }
 
-/* Line ends, tabs and more than four spaces are refused in a parameter (132012, 132018): each such run becomes one space. */
-static int flatten(struct buf *b, const char *text) {
-    int r = 0;
-
-    buf_clear(b);
-    while (*text && r >= 0) {
-        size_t run = strspn(text, " \t\r\n\v\f"), rest;
-
-        if (run > 0)
-            r = run > CLOUD_SPACES_MAX || strspn(text, " ") < run ? buf_append_char(b, ' ') : buf_append(b, text, run);
-        rest = strcspn(text + run, " \t\r\n\v\f");
-        if (r >= 0)
-            r = buf_append(b, text + run, rest);
-        text += run + rest;
-    }
-    return r;
-}
-
 /* One parameter: 1, 0 and the outcome, or a negative errno. */
 static int write_parameter(struct json_writer *w, const struct json_value *parameter, unsigned position, struct buf *flat,
                            struct outcome *ret) {
     const char *name = json_text_at(parameter, "name"), *text = json_text_at(parameter, "text");
-    int r = flatten(flat, text ? text : "");
+    int r = text_flatten(flat, text ? text : "");
 
     if (r == -ENOMEM)
         return r;

@@ -5,7 +5,8 @@
 #include "gateway/scrub.h"
 
 /* In the order of gateway_names(). */
-static const struct gateway *const gateways[] = {&gateway_cloud, &gateway_webhook, &gateway_wppconnect};
+static const struct gateway *const gateways[] = {&gateway_cloud, &gateway_smtp, &gateway_twilio, &gateway_webhook,
+                                                 &gateway_wppconnect};
 
 const struct gateway *gateway_find(const char *name) {
     for (size_t i = 0; name && i < ELEMENTSOF(gateways); i++)
@@ -15,7 +16,7 @@ const struct gateway *gateway_find(const char *name) {
 }
 
 const char *gateway_names(void) {
-    return "cloud, webhook, wppconnect";
+    return "cloud, smtp, twilio, webhook, wppconnect";
 }
 
 void gateway_outcome(const struct gateway *gateway, const struct sender *sender, const struct message *message,

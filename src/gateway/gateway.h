@@ -13,11 +13,14 @@
 struct message {
     int64_t id;
     int64_t attempt_id;
-    const char *target; /* E.164 with '+', or a group's id */
+    const char *target; /* E.164 with '+', a group's id, or an email address */
     bool is_group;
     const char *body; /* what a person reads; "" where the message is a gateway's template only */
     /* A template that the gateway knows, or NULL: {"name": …, "language": …, "parameters": [{"name": … or absent, "text": …}]} */
     const struct json_value *template;
+    /* Of a part that is no text, or NULL: {"type": "image", "video", "audio" or "document", "url": …, "filename": … or absent};
+     * body is then its caption, or "". */
+    const struct json_value *media;
 };
 
 /* An account on a gateway: a row of herald.senders and its secret. Texts are borrowed. */
@@ -68,7 +71,7 @@ struct gateway {
 /* The gateway of that name, or NULL. */
 const struct gateway *gateway_find(const char *name);
 
-/* "cloud, webhook, wppconnect": for an error text. Static. */
+/* "cloud, smtp, twilio, webhook, wppconnect": for an error text. Static. */
 const char *gateway_names(void);
 
 /* The outcome of any reply: UNSENT makes the sender wait, UNKNOWN is in doubt, and a complete one is the gateway's to
@@ -87,5 +90,7 @@ void health_from_outcome(const struct outcome *outcome, struct health *ret_healt
 const char *health_kind_to_string(enum health_kind kind);
 
 extern const struct gateway gateway_cloud;
+extern const struct gateway gateway_smtp;
+extern const struct gateway gateway_twilio;
 extern const struct gateway gateway_webhook;
 extern const struct gateway gateway_wppconnect;

@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "gateway/scrub.h"
 
-enum { OUTCOME_FORMAT_BYTES = 2048 };
+enum { OUTCOME_FORMAT_BYTES = 2048, CODE_SHOWN_MAX = 999999 };
 
 const char *outcome_kind_to_string(enum outcome_kind kind) {
     switch (kind) {
@@ -74,9 +74,9 @@ const struct outcome_rule *outcome_match(const struct outcome_rule *table, const
     return table;
 }
 
-/* "HTTP 400" or "HTTP 400, code 131026". */
+/* "HTTP 400" or "HTTP 400, code 131026". What has more digits than a code might be a telephone number. */
 static void describe_answer(int status, int64_t code, char *ret, size_t ret_size) {
-    if (code == OUTCOME_CODE_NONE)
+    if (code != OUTCOME_CODE_ZERO && (code < -CODE_SHOWN_MAX || code > CODE_SHOWN_MAX))
         (void) snprintf(ret, ret_size, "HTTP %d", status);
     else
         (void) snprintf(ret, ret_size, "HTTP %d, code %" PRId64, status, code == OUTCOME_CODE_ZERO ? 0 : code);
@@ -130,8 +130,9 @@ void outcome_set(struct outcome *o, enum outcome_kind kind, enum outcome_scope s
     va_start(args, format);
     r = vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    if (r < 0 || text_append_utf8(&reason, text, strlen(text), OUTCOME_REASON_BYTES - 1) < 0) {
-        (void) snprintf(o->reason, sizeof(o->reason), "HTTP %d", status); /* no memory to say more */
+    /* The text is empty where there was no memory for a part of it. */
+    if (r <= 0 || text_append_utf8(&reason, text, strlen(text), OUTCOME_REASON_BYTES - 1) < 0) {
+        (void) snprintf(o->reason, sizeof(o->reason), "HTTP %d, and no memory to say more", status);
         return;
     }
     memcpy(o->reason, buf_string(&reason), reason.size + 1);

@@ -14,6 +14,7 @@ enum {
     SCRUB_SECRET_PIECE_BYTES = 8,
     SCRUB_SHORTEST_BYTES = 4,     /* hiding a shorter body would only eat the gateway's words */
     SCRUB_TRIES_MAX = 64,
+    SCRUB_PASSES_MAX = 8,
     SCRUB_DIGITS = 7,             /* the shortest telephone number */
     SCRUB_DIGITS_MAX = 64,
 };
@@ -195,6 +196,25 @@ static void scrub_valid(struct scrubber *s, const char *text, size_t size, size_
     }
 }
 
+/* A space that was a line end, or the digits that are left of a number, may have completed a piece of what is hidden: once more,
+ * until there is nothing left to hide. */
+static void scrub_again(struct scrubber *s) {
+    _cleanup_(buf_wipe) struct buf before = BUF_MAX(s->out_size);
+    bool is_changed = true;
+
+    for (unsigned pass = 0; is_changed && s->used > 0 && pass < SCRUB_PASSES_MAX; pass++) {
+        buf_clear(&before);
+        if (buf_append(&before, s->out, s->used) < 0) {
+            s->out[0] = '\0'; /* no memory to be sure */
+            return;
+        }
+        s->used = 0;
+        s->full = false;
+        scrub_valid(s, before.data, before.size, before.size);
+        is_changed = s->used != before.size || memcmp(s->out, before.data, before.size) != 0;
+    }
+}
+
 void scrub_text(const char *bytes, size_t size, const struct sender *sender, const struct message *message, char *ret,
                 size_t ret_size) {
     _cleanup_(buf_wipe) struct buf valid = BUF_MAX(3 * SCRUB_INPUT_BYTES);
@@ -207,6 +227,7 @@ void scrub_text(const char *bytes, size_t size, const struct sender *sender, con
     hide_all(&s, sender, message);
     shown = valid.size > SCRUB_INPUT_BYTES - 8 ? valid.size - SCRUB_TAIL_BYTES : valid.size; /* was it cut? */
     scrub_valid(&s, valid.data, valid.size, shown);
+    scrub_again(&s);
 }
 
 static unsigned pair_at(const char *text) {

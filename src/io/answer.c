@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "base/parse.h"
 #include "io/request.h"
 
@@ -17,36 +18,53 @@ void answer_done(struct answer *a) {
     buf_done(&a->body);
 }
 
+static void forget_headers(struct answer *a) {
+    a->retry_after_sec = -1;
+    a->retry_after[0] = a->date[0] = '\0';
+    a->has_all_headers = false;
+}
+
 void answer_clear(struct answer *a) {
     if (a->body.allocated > BODY_KEPT_BYTES_MAX)
         buf_done(&a->body);
     else
         buf_clear(&a->body);
     a->headers_bytes = 0;
-    a->retry_after_sec = -1;
-    a->has_all_headers = a->is_too_long = false;
+    a->is_too_long = false;
+    forget_headers(a);
 }
 
 static bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static void read_retry_after(struct answer *a, const char *line, size_t end, uint64_t now_wall_usec) {
-    static const char name[] = "Retry-After:";
-    char value[64];
-    size_t start = sizeof(name) - 1;
+/* The value of the header of that name ("Date:"), or false: it is another header, or too long. */
+static bool read_value(const char *line, size_t end, const char *name, char ret[static ANSWER_VALUE_BYTES]) {
+    size_t start = strlen(name);
 
     if (end < start || strncasecmp(line, name, start) != 0)
-        return;
+        return false;
     while (start < end && is_space(line[start]))
         start++;
     while (end > start && is_space(line[end - 1]))
         end--;
-    if (end - start >= sizeof(value))
+    if (end - start >= ANSWER_VALUE_BYTES)
+        return false;
+    memcpy(ret, line + start, end - start);
+    ret[end - start] = '\0';
+    return true;
+}
+
+/* A date is a time of the gateway's clock, so it is compared with what that says now, whichever of the two headers comes first. */
+static void read_retry_after(struct answer *a, const char *line, size_t size, uint64_t now_wall_usec) {
+    bool is_date = read_value(line, size, "Date:", a->date), is_retry = read_value(line, size, "Retry-After:", a->retry_after);
+    int64_t now_sec;
+
+    if (!is_retry && !(is_date && a->retry_after[0]))
         return;
-    memcpy(value, line + start, end - start);
-    value[end - start] = '\0';
-    if (parse_retry_after(value, now_wall_usec, ANSWER_RETRY_AFTER_MAX_SEC, &a->retry_after_sec) < 0)
+    if (parse_http_date(a->date, &now_sec) < 0)
+        now_sec = (int64_t) (now_wall_usec / USEC_PER_SEC);
+    if (parse_retry_after(a->retry_after, now_sec, ANSWER_RETRY_AFTER_MAX_SEC, &a->retry_after_sec) < 0)
         a->retry_after_sec = -1;
 }
 
@@ -59,8 +77,7 @@ int answer_add_header(struct answer *a, const char *line, size_t line_bytes, uin
         return -EMSGSIZE;
     }
     if (line_bytes > 5 && memcmp(line, "HTTP/", 5) == 0) {
-        a->retry_after_sec = -1; /* that of an interim answer does not count */
-        a->has_all_headers = false;
+        forget_headers(a); /* those of an interim answer do not count */
     } else if (line_bytes <= 2 && is_space(line[0]))
         a->has_all_headers = true;
     else

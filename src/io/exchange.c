@@ -19,6 +19,14 @@ static const char no_expect[] = "Expect:"; /* no round of "100 Continue" before 
 void exchange_init(struct exchange *e) {
     *e = (struct exchange) {.url = BUF_MAX(REQUEST_URL_BYTES_MAX), .body = BUF_MAX(REQUEST_BODY_BYTES_MAX)};
     answer_init(&e->answer);
+    mail_init(&e->mail);
+}
+
+static void envelope_clear(struct envelope *envelope) {
+    buf_done(&envelope->from);
+    buf_done(&envelope->to);
+    buf_done(&envelope->user);
+    buf_wipe(&envelope->password);
 }
 
 void exchange_clear(struct exchange *e) {
@@ -32,6 +40,11 @@ void exchange_clear(struct exchange *e) {
         buf_clear(&e->body);
     buf_clear(&e->url);
     answer_clear(&e->answer);
+    if (e->is_mail) {
+        envelope_clear(&e->envelope);
+        mail_clear(&e->mail);
+    }
+    e->is_mail = false;
     e->refusal = NULL;
 }
 
@@ -40,6 +53,7 @@ void exchange_done(struct exchange *e) {
     buf_done(&e->url);
     buf_done(&e->body);
     answer_done(&e->answer);
+    mail_done(&e->mail);
 }
 
 static int check_method(const char *method) {
@@ -53,13 +67,14 @@ static int check_method(const char *method) {
 }
 
 static int check(const struct request *request, uint64_t time_limit_usec) {
+    bool is_mail = url_is_mail(buf_string(&request->url));
     const char *fault;
     int r;
 
-    r = url_check(buf_string(&request->url), &fault);
+    r = is_mail ? url_check_mail(buf_string(&request->url), &fault) : url_check(buf_string(&request->url), &fault);
     if (r < 0)
         return r;
-    r = check_method(request->method);
+    r = is_mail ? mail_check(request) : check_method(request->method);
     if (r < 0)
         return r;
     if (request->header_count > REQUEST_HEADERS_MAX || time_limit_usec == 0 ||
@@ -89,6 +104,24 @@ static int copy_headers(struct exchange *e, const struct request *request) {
     return 0;
 }
 
+static int copy_text(struct buf *to, const struct buf *from) {
+    *to = BUF_MAX(from->size);
+    return from->size > 0 ? buf_append(to, buf_string(from), from->size) : 0;
+}
+
+static int copy_envelope(struct exchange *e, const struct envelope *from) {
+    int r = copy_text(&e->envelope.from, &from->from);
+
+    if (r >= 0)
+        r = copy_text(&e->envelope.to, &from->to);
+    if (r >= 0)
+        r = copy_text(&e->envelope.user, &from->user);
+    if (r >= 0)
+        r = copy_text(&e->envelope.password, &from->password);
+    e->envelope.needs_tls = from->needs_tls;
+    return r;
+}
+
 int exchange_begin(struct exchange *e, const struct request *request, uint64_t time_limit_usec) {
     int r;
 
@@ -101,13 +134,17 @@ int exchange_begin(struct exchange *e, const struct request *request, uint64_t t
         r = buf_append(&e->body, buf_string(&request->body), request->body.size);
     if (r >= 0)
         r = copy_headers(e, request);
+    e->is_mail = url_is_mail(buf_string(&e->url));
+    if (r >= 0 && e->is_mail)
+        r = copy_envelope(e, &request->envelope);
     if (r < 0) {
         exchange_clear(e);
         return r;
     }
     e->method = request->method;
     e->time_limit_usec = time_limit_usec;
-    e->with_tls = strncasecmp(buf_string(&e->url), "https://", 8) == 0;
+    /* A mail over a connection that has to be secured first is not sent where that fails: see mail_security(). */
+    e->with_tls = e->is_mail || strncasecmp(buf_string(&e->url), "https://", 8) == 0;
     return 0;
 }
 
@@ -128,6 +165,8 @@ static void explain_unsent(const struct exchange *e, const struct exchange_resul
         (void) buf_append_string(out, "the name cannot be resolved");
     else if (result->end == EXCHANGE_EXPIRED)
         (void) buf_printf(out, "nothing could be sent within %g s", limit_sec(e));
+    else if (result->end == EXCHANGE_TALK)
+        (void) buf_append_string(out, result->detail);
     else
         (void) buf_printf(out, "cannot connect: %s", result->detail);
 }
@@ -163,7 +202,29 @@ static void explain(const struct exchange *e, const struct exchange_result *resu
     (void) snprintf(ret->reason, sizeof(ret->reason), "%s", buf_string(&printable));
 }
 
+static void describe_mail(const struct exchange *e, const struct exchange_result *result, struct reply *ret) {
+    const struct mail *m = &e->mail;
+    bool has_answer = mail_has_answer(m) && result->end != EXCHANGE_EXPIRED;
+    struct exchange_result mine = *result;
+
+    *ret = (struct reply) {.body = buf_string(&m->text), .body_size = m->text.size, .retry_after_sec = -1};
+    if (has_answer) {
+        ret->stage = m->stage;
+        ret->status = m->code;
+        return;
+    }
+    ret->kind = m->stage == MAIL_END ? REPLY_UNKNOWN : REPLY_UNSENT;
+    mine.bytes_sent = m->stage == MAIL_END;
+    if (m->fault)
+        mine.detail = m->fault;
+    explain(e, &mine, ret);
+}
+
 void exchange_describe(const struct exchange *e, const struct exchange_result *result, struct reply *ret) {
+    if (e->is_mail) {
+        describe_mail(e, result, ret);
+        return;
+    }
     *ret = (struct reply) {
         .status = result->status < 200 ? 0 : result->status, /* an interim answer is none */
         .body = buf_string(&e->answer.body),

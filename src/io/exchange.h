@@ -1,4 +1,4 @@
-/* The pure half of an HTTP transfer: the request as it will be sent, the answer as it came, and what is to be told of both.
+/* The pure half of a transfer: the request as it will be sent, the answer as it came, and what is to be told of both.
  * No socket, no libcurl. */
 #pragma once
 
@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "io/address.h"
 #include "io/answer.h"
+#include "io/mail.h"
 #include "io/request.h"
 
 #define EXCHANGE_TIME_LIMIT_MAX_USEC UINT64_C(86400000000)
@@ -26,6 +27,9 @@ struct exchange {
     const char *refusal; /* why the address was refused; static; NULL: it was not */
     char refused_address[ADDRESS_TEXT_BYTES];
     struct answer answer;
+    bool is_mail;
+    struct envelope envelope; /* of a mail; the password is never moved, and overwritten in the end */
+    struct mail mail;
 };
 
 /* How a transfer ended, as the transport saw it. */
@@ -36,13 +40,14 @@ enum exchange_end {
     EXCHANGE_EXPIRED,    /* the time limit passed */
     EXCHANGE_SILENT,     /* the connection ended before an answer */
     EXCHANGE_BROKE_OFF,  /* or within it */
+    EXCHANGE_TALK,       /* the conversation about a mail: with an answer, or it can't go on */
     EXCHANGE_FAILED,     /* anything else */
 };
 
 struct exchange_result {
     enum exchange_end end;
     int status;            /* the last status that came, 0 for none */
-    size_t bytes_sent;     /* of the request, all sendings together */
+    size_t bytes_sent;     /* of the request, all sendings together; of a mail nothing counts but its end */
     const char *detail;    /* of the transport, for a person; "" for none */
 };
 

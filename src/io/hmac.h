@@ -1,4 +1,4 @@
-/* HMAC-SHA256, and comparisons that take the same time whatever differs: the only user of libcrypto. */
+/* HMAC, and comparisons that take the same time whatever differs: the only user of libcrypto. */
 #pragma once
 
 #include <stdbool.h>
@@ -6,12 +6,15 @@
 
 #include "base/cleanup.h"
 
-enum { HMAC_BYTES = 32 };
+enum { HMAC_BYTES = 32, HMAC_SHA1_BYTES = 20 };
 
 struct hmac;
 
-/* The key is copied. -EIO: libcrypto can't, as where its configuration forbids it. */
+/* HMAC-SHA256. The key is copied. -EIO: libcrypto can't, as where its configuration forbids it. */
 int hmac_new(const void *key, size_t key_size, struct hmac **ret) _must_check_;
+
+/* HMAC-SHA1, for a gateway that signs with nothing better; its first HMAC_SHA1_BYTES count. */
+int hmac_new_sha1(const void *key, size_t key_size, struct hmac **ret) _must_check_;
 int hmac_add(struct hmac *h, const void *bytes, size_t size) _must_check_;
 int hmac_finish(struct hmac *h, unsigned char ret[static HMAC_BYTES]) _must_check_;
 struct hmac *hmac_free(struct hmac *h);

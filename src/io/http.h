@@ -1,10 +1,11 @@
-/* HTTP transfers on an sd-event loop: the only user of libcurl (curl multi). HTTP/1.1, and HTTP/2 over TLS where offered.
+/* HTTP transfers and mails on an sd-event loop. HTTP/1.1, and HTTP/2 over TLS where offered; SMTP, with a connection for each
+ * mail, for requests whose URL is smtp:// or smtps://.
  *
  * What it guarantees: a request is on the wire at most once (libcurl's own re-send on a kept connection that broke is stopped
  * before its first byte, and would be noticed); no redirect is followed, no proxy of the environment used, nothing
  * decompressed; an answer is at most REPLY_BODY_BYTES_MAX; every transfer ends within its time limit. Plain http goes to
  * loopback and private addresses only, judged by the address that was resolved; link-local addresses (cloud metadata) are
- * refused always. */
+ * refused always. A mail that goes further than that waits for STARTTLS, and is not sent, nor logged in for, without it. */
 #pragma once
 
 #include <stdbool.h>
@@ -37,6 +38,3 @@ int http_start(struct http *h, const struct request *request, uint64_t time_limi
 
 /* How many transfers are in flight. */
 unsigned http_in_flight(const struct http *h);
-
-/* 0 for an http or https URL with a host and without user:password, query-safe bytes only; else -EINVAL and *reterr_reason. */
-int http_check_url(const char *url, const char **reterr_reason) _must_check_;

@@ -11,6 +11,10 @@ void request_init(struct request *r) {
         .method = "POST",
         .url = BUF_MAX(REQUEST_URL_BYTES_MAX),
         .body = BUF_MAX(REQUEST_BODY_BYTES_MAX),
+        .envelope = {.from = BUF_MAX(REQUEST_HEADER_BYTES_MAX),
+                     .to = BUF_MAX(REQUEST_HEADER_BYTES_MAX),
+                     .user = BUF_MAX(REQUEST_HEADER_BYTES_MAX),
+                     .password = BUF_MAX(REQUEST_HEADER_BYTES_MAX)},
     };
 }
 
@@ -20,6 +24,10 @@ void request_done(struct request *r) {
     for (size_t i = 0; i < r->header_count; i++)
         buf_wipe(&r->headers[i]);
     r->header_count = 0;
+    buf_done(&r->envelope.from);
+    buf_done(&r->envelope.to);
+    buf_done(&r->envelope.user);
+    buf_wipe(&r->envelope.password);
 }
 
 /* A name is a token of RFC 9110: anything else could end the name, or the line. */

@@ -53,9 +53,7 @@ static const char *authority_fault(const char *authority, size_t size) {
     return NULL;
 }
 
-static const char *url_fault(const char *url) {
-    const char *authority;
-
+static const char *text_fault(const char *url) {
     if (!url || !*url)
         return "is empty";
     if (strlen(url) > REQUEST_URL_BYTES_MAX)
@@ -68,6 +66,14 @@ static const char *url_fault(const char *url) {
         if (*p == '#')
             return "holds a fragment (#), which is never sent";
     }
+    return NULL;
+}
+
+static const char *url_fault(const char *url) {
+    const char *fault = text_fault(url), *authority;
+
+    if (fault)
+        return fault;
     if (strncasecmp(url, "https://", 8) == 0)
         authority = url + 8;
     else if (strncasecmp(url, "http://", 7) == 0)
@@ -79,6 +85,33 @@ static const char *url_fault(const char *url) {
 
 int url_check(const char *url, const char **reterr_reason) {
     const char *fault = url_fault(url);
+
+    if (!fault)
+        return 0;
+    *reterr_reason = fault;
+    return -EINVAL;
+}
+
+bool url_is_mail(const char *url) {
+    return strncasecmp(url, "smtp://", 7) == 0 || strncasecmp(url, "smtps://", 8) == 0;
+}
+
+static const char *mail_fault(const char *url) {
+    const char *fault = text_fault(url), *authority, *path;
+
+    if (fault)
+        return fault;
+    if (!url_is_mail(url))
+        return "doesn't begin with smtp:// or smtps://";
+    authority = strstr(url, "//") + 2;
+    path = authority + strcspn(authority, "/?");
+    if (*path && strcmp(path, "/") != 0)
+        return "has a path, and a mail server has none";
+    return authority_fault(authority, (size_t) (path - authority));
+}
+
+int url_check_mail(const char *url, const char **reterr_reason) {
+    const char *fault = mail_fault(url);
 
     if (!fault)
         return 0;

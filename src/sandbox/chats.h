@@ -13,9 +13,9 @@ enum {
     CHATS_TEXT_BYTES_MAX = 4096,      /* every other text, but for the template */
 };
 
-enum chat_gateway { CHAT_CLOUD, CHAT_WPPCONNECT, CHAT_WEBHOOK, CHAT_GATEWAY_COUNT };
+enum chat_gateway { CHAT_CLOUD, CHAT_WPPCONNECT, CHAT_WEBHOOK, CHAT_TWILIO, CHAT_GATEWAY_COUNT };
 
-/* "cloud", "wppconnect", "webhook". */
+/* "cloud", "wppconnect", "webhook", "twilio". */
 const char *chat_gateway_to_string(enum chat_gateway gateway);
 
 /* The texts of a message. */

@@ -108,6 +108,7 @@ int sandbox_reply_spoil(struct sandbox_reply *a, const struct verdict *verdict) 
 /* The contracts. 1: answered; 0: the path is none of theirs; or a negative errno. */
 int contract_cloud(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
 int contract_wppconnect(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
+int contract_twilio(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
 int contract_webhook(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
 
 /* The page and the sandbox's own interface, for people and tests. */

@@ -5,9 +5,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "gateway/twilio_callback.h"
+#include "io/form.h"
 #include "io/hmac.h"
 #include "io/http.h"
 #include "io/json.h"
+#include "io/url.h"
 
 enum {
     PARCELS_MAX = 10000,
@@ -22,7 +25,9 @@ enum {
 /* A message that its sender is still to hear of. */
 struct parcel {
     struct courier *courier;
-    char *account, *message_id, *opaque;
+    enum chat_gateway gateway;
+    char *account, *message_id, *recipient;
+    char *opaque; /* of Twilio: where it wants to hear */
     bool is_delivered; /* and that was told */
     unsigned tries;
     sd_event_source *timer;
@@ -47,8 +52,13 @@ static void parcel_free(struct parcel *p) {
     sd_event_source_disable_unref(p->timer);
     free(p->account);
     free(p->message_id);
+    free(p->recipient);
     free(p->opaque);
     free(p);
+}
+
+static const char *status_of(const struct parcel *p) {
+    return p->is_delivered ? "read" : "delivered";
 }
 
 static int write_body(const struct parcel *p, struct buf *out) {
@@ -76,7 +86,7 @@ static int write_body(const struct parcel *p, struct buf *out) {
     json_write_array(w);
     json_write_object(w);
     json_write_member(w, "id", p->message_id);
-    json_write_member(w, "status", p->is_delivered ? "read" : "delivered");
+    json_write_member(w, "status", status_of(p));
     json_write_key(w, "timestamp");
     json_write_int(w, (int64_t) (clock_wall_usec() / USEC_PER_SEC));
     json_write_member(w, "biz_opaque_callback_data", p->opaque);
@@ -127,21 +137,45 @@ static void on_told(const struct reply *reply, void *userdata) {
     }
 }
 
+static int write_cloud(const struct parcel *p, struct request *request) {
+    char signature[7 + 2 * HMAC_BYTES + 1];
+    int r = write_body(p, &request->body);
+
+    (void) buf_append_string(&request->url, p->courier->url);
+    if (r >= 0)
+        r = sign(p->courier->app_secret, &request->body, signature, sizeof(signature));
+    if (r >= 0)
+        r = request_add_header(request, "X-Hub-Signature-256", signature);
+    return r < 0 ? r : request_add_header(request, "Content-Type", "application/json");
+}
+
+static int write_twilio(const struct parcel *p, struct request *request) {
+    _cleanup_(form_freep) struct form *form = NULL;
+    char signature[TWILIO_SIGNATURE_BYTES];
+    int r;
+
+    (void) buf_append_string(&request->url, p->opaque);
+    (void) form_append(&request->body, "MessageSid", p->message_id);
+    (void) form_append(&request->body, "MessageStatus", status_of(p));
+    (void) form_append(&request->body, "AccountSid", p->account);
+    (void) form_append(&request->body, "To", p->recipient);
+    r = buf_error(&request->body);
+    if (r >= 0)
+        r = form_parse(buf_string(&request->body), request->body.size, &form);
+    if (r >= 0)
+        r = twilio_sign(p->courier->app_secret, p->opaque, form, signature);
+    if (r >= 0)
+        r = request_add_header(request, "X-Twilio-Signature", signature);
+    return r < 0 ? r : request_add_header(request, "Content-Type", "application/x-www-form-urlencoded");
+}
+
 static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
     struct parcel *p = userdata;
     _cleanup_(request_done) struct request request;
-    char signature[7 + 2 * HMAC_BYTES + 1];
     int r;
 
     request_init(&request);
-    (void) buf_append_string(&request.url, p->courier->url);
-    r = write_body(p, &request.body);
-    if (r >= 0)
-        r = sign(p->courier->app_secret, &request.body, signature, sizeof(signature));
-    if (r >= 0)
-        r = request_add_header(&request, "X-Hub-Signature-256", signature);
-    if (r >= 0)
-        r = request_add_header(&request, "Content-Type", "application/json");
+    r = p->gateway == CHAT_TWILIO ? write_twilio(p, &request) : write_cloud(p, &request);
     if (r >= 0)
         r = http_start(p->courier->http, &request, TIME_LIMIT_USEC, on_told, p);
     if (r < 0)
@@ -149,11 +183,21 @@ static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, vo
     return 0;
 }
 
+/* Twilio's clients say themselves where they want to hear; we go where the person who started us sends us, and nowhere else. */
+static bool is_origin_ours(const struct courier *c, const char *callback) {
+    const char *authority = strstr(c->url, "//") + 2;
+    size_t size = (size_t) (authority - c->url) + strcspn(authority, "/?");
+
+    return callback && strncmp(callback, c->url, size) == 0 && (callback[size] == '/' || callback[size] == '?');
+}
+
 void courier_on_message(const struct chat_arrival *arrival, void *userdata) {
     struct courier *c = userdata;
     struct parcel *p;
 
-    if (arrival->gateway != CHAT_CLOUD || c->parcel_count >= PARCELS_MAX)
+    if (arrival->gateway != CHAT_CLOUD && !(arrival->gateway == CHAT_TWILIO && is_origin_ours(c, arrival->text[CHAT_OPAQUE])))
+        return;
+    if (c->parcel_count >= PARCELS_MAX)
         return;
     p = calloc(1, sizeof(*p));
     if (!p)
@@ -164,10 +208,12 @@ void courier_on_message(const struct chat_arrival *arrival, void *userdata) {
         p->next->previous = p;
     c->parcels = p;
     c->parcel_count++;
+    p->gateway = arrival->gateway;
+    p->recipient = strdup(arrival->text[CHAT_RECIPIENT]);
     p->account = strdup(arrival->text[CHAT_SENDER]);
     p->message_id = strdup(arrival->text[CHAT_MESSAGE_ID]);
     p->opaque = strdup(arrival->text[CHAT_OPAQUE] ? arrival->text[CHAT_OPAQUE] : "");
-    if (!p->account || !p->message_id || !p->opaque ||
+    if (!p->account || !p->message_id || !p->recipient || !p->opaque ||
         sd_event_add_time_relative(c->event, &p->timer, CLOCK_MONOTONIC, DELIVERED_USEC, USEC_PER_MSEC, on_timer, p) < 0)
         parcel_free(p);
 }
@@ -175,7 +221,7 @@ void courier_on_message(const struct chat_arrival *arrival, void *userdata) {
 int courier_new(sd_event *event, const char *url, const char *app_secret, struct courier **ret) {
     _cleanup_(courier_freep) struct courier *c = NULL;
     const char *reason;
-    int r = http_check_url(url, &reason);
+    int r = url_check(url, &reason);
 
     if (r < 0)
         return r;

@@ -1,4 +1,5 @@
-/* Receipts: tells a webhook, as the Cloud API does, that messages were delivered, and a moment later that they were read. */
+/* Receipts: tells a webhook, as the Cloud API and Twilio do, that messages were delivered, and a moment later that they were
+ * read. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -15,6 +16,7 @@ int courier_new(sd_event *event, const char *url, const char *app_secret, struct
 struct courier *courier_free(struct courier *c);
 DEFINE_CLEANUP(struct courier *, courier_free)
 
-/* A message was taken. Those of other gateways than the Cloud API, and more than 1,000 at a time, are not told of. userdata is
+/* A message was taken. Those of other gateways than the Cloud API and Twilio, of Twilio's clients that want to hear
+ * elsewhere than at the origin of the url, and more than 1,000 at a time, are not told of. userdata is
  * the courier. */
 void courier_on_message(const struct chat_arrival *arrival, void *userdata);

@@ -34,7 +34,7 @@ static const char *argument(struct MHD_Connection *c, const char *name) {
 /* The contracts in turn; what none of them knows is the control's to answer. */
 static int ask(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
     static int (*const contracts[])(struct sandbox *, const struct call *, struct sandbox_reply *) = {
-        contract_cloud, contract_wppconnect, contract_webhook, control_answer,
+        contract_cloud, contract_wppconnect, contract_twilio, contract_webhook, control_answer,
     };
     for (size_t i = 0; i < ELEMENTSOF(contracts); i++) {
         int r = contracts[i](s, call, a);

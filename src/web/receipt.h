@@ -4,14 +4,15 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "io/form.h"
 #include "io/json.h"
 
 enum { RECEIPT_MESSAGE_ID_BYTES = 512, RECEIPT_ACCOUNT_BYTES = 128, RECEIPT_ERROR_BYTES = 512 };
 
 /* All texts are borrowed until the callback returns. */
 struct receipt {
-    const char *gateway;    /* "cloud", "wppconnect" */
-    const char *account;    /* phone_number_id, session */
+    const char *gateway;    /* "cloud", "twilio", "wppconnect" */
+    const char *account;    /* phone_number_id, account_sid, session */
     const char *message_id; /* the gateway's */
     const char *status;     /* "sent", "delivered", "read", "failed" */
     const char *error;      /* of a failure, printable; else NULL */
@@ -22,9 +23,15 @@ struct receipt {
 /* 0, or a negative errno, which ends the reading. */
 typedef int (*receipt_fn)(const struct receipt *receipt, void *userdata);
 
+/* Takes "ID.ATTEMPT" for the receipt's ids, where the echo (may be NULL) is that. */
+void receipt_read_echo(const char *text, struct receipt *r);
+
 /* The status updates of a Cloud API webhook, in order; whatever else it tells of is passed over, as are updates of which
  * something is missing, of a form that can't be, or of a kind that moves no message. -EBADMSG: no webhook of this gateway. */
 int receipt_read_cloud(const struct json_value *root, receipt_fn on_receipt, void *userdata) _must_check_;
 
 /* The same of wppconnect's events, of which onack is the one that matters. */
 int receipt_read_wppconnect(const struct json_value *root, receipt_fn on_receipt, void *userdata) _must_check_;
+
+/* The same of a status callback of Twilio, with the echo of its query, or NULL. */
+int receipt_read_twilio(const struct form *form, const char *echo, receipt_fn on_receipt, void *userdata) _must_check_;

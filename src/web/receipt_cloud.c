@@ -4,8 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/parse.h"
-#include "base/text.h"
+#include "gateway/scrub.h"
 #include "web/change.h"
 #include "web/receipt.h"
 
@@ -26,21 +25,8 @@ static const char *status_of(const struct json_value *update) {
     return NULL;
 }
 
-/* "ID.ATTEMPT", as gateway/cloud.c sends it. */
-static void read_echo(const char *text, struct receipt *r) {
-    const char *dot = text ? strchr(text, '.') : NULL;
-    char id[24];
-
-    if (!dot || (size_t) (dot - text) >= sizeof(id))
-        return;
-    memcpy(id, text, (size_t) (dot - text));
-    id[dot - text] = '\0';
-    if (parse_int(id, 1, INT64_MAX, &r->id) < 0 || parse_int(dot + 1, 1, INT64_MAX, &r->attempt_id) < 0)
-        r->id = r->attempt_id = 0;
-}
-
-/* "131049 title: details" */
-static int write_error(const struct json_value *update, struct buf *out) {
+/* "131049 title: details", without what may be a telephone number. */
+static int write_error(const struct json_value *update, char ret[static RECEIPT_ERROR_BYTES]) {
     _cleanup_(buf_done) struct buf words = BUF_MAX(16 * 1024);
     const struct json_value *error = json_at(update, "errors.0");
     const char *code = json_text_at(error, "code"), *title = json_text_at(error, "title");
@@ -57,15 +43,12 @@ static int write_error(const struct json_value *update, struct buf *out) {
         (void) buf_printf(&words, ": %.600s", details);
     if (buf_error(&words) == -ENOMEM)
         return -ENOMEM;
-    /* A cut may have gone through a character. */
-    _cleanup_(buf_done) struct buf whole = BUF_MAX(16 * 1024);
-    int r = text_append_utf8(&whole, buf_string(&words), words.size, RECEIPT_ERROR_BYTES);
-
-    return r < 0 ? r : text_append_printable(out, buf_string(&whole), RECEIPT_ERROR_BYTES);
+    scrub_text(buf_string(&words), words.size, NULL, NULL, ret, RECEIPT_ERROR_BYTES);
+    return *ret ? 0 : -ENOMEM;
 }
 
 static int read_update(const struct json_value *update, const char *account, receipt_fn on_receipt, void *userdata) {
-    _cleanup_(buf_done) struct buf error = BUF_MAX(RECEIPT_ERROR_BYTES + 16);
+    char error[RECEIPT_ERROR_BYTES];
     struct receipt receipt = {
         .gateway = "cloud", .account = account, .message_id = json_text_at(update, "id"), .status = status_of(update)};
     const struct json_value *id = json_at(update, "id");
@@ -77,11 +60,11 @@ static int read_update(const struct json_value *update, const char *account, rec
         /* One participant of a group was not reached; the others may have been. */
         if (json_at(update, "recipient_participant_id"))
             return 0;
-        if (write_error(update, &error) == -ENOMEM)
+        if (write_error(update, error) < 0)
             return -ENOMEM;
-        receipt.error = buf_string(&error);
+        receipt.error = error;
     }
-    read_echo(json_text_at(update, "biz_opaque_callback_data"), &receipt);
+    receipt_read_echo(json_text_at(update, "biz_opaque_callback_data"), &receipt);
     if (json_int_at(update, "timestamp", &receipt.at_sec) < 0 || receipt.at_sec < 0 || receipt.at_sec > TIME_MAX_SEC)
         receipt.at_sec = 0;
     return on_receipt(&receipt, userdata);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "gateway/twilio_callback.h"
 #include "web/figures.h"
 #include "web/notice.h"
 #include "web/receipt.h"
@@ -14,6 +15,7 @@
 
 enum {
     CHALLENGE_BYTES_MAX = 256,
+    FORM_BYTES_MAX = 64 * 1024, /* of one receipt */
     OK = 200,
     BAD_REQUEST = 400,
     UNAUTHORIZED = 401,
@@ -99,28 +101,24 @@ static void on_recorded(int result, void *userdata) {
     free(job);
 }
 
-typedef int (*read_fn)(const struct json_value *root, struct reading *reading);
+/* False: the request was answered, as nothing can be recorded now. */
+static bool begin_reading(struct routes *r, struct server_request *request, int key, struct reading *ret) {
+    *ret = (struct reading) {.senders = watcher_senders(r->watcher), .batch = intake_open(r->intake), .key = key};
+    if (ret->batch && !r->is_stopping)
+        return true;
+    answer(request, BUSY, "the database is away or busy, come again\n");
+    return false;
+}
 
-static void take_webhook(struct routes *r, struct server_request *request, int key, read_fn read_webhook) {
-    _cleanup_(json_freep) struct json *document = NULL;
-    const struct buf *body = server_body(request);
-    struct reading reading = {.senders = watcher_senders(r->watcher), .batch = intake_open(r->intake), .key = key};
-    const char *reason;
-    int result;
+static void end_reading(struct routes *r, struct server_request *request, const struct reading *reading, int result) {
+    struct job *job;
 
-    if (!reading.batch || r->is_stopping) {
-        answer(request, BUSY, "the database is away or busy, come again\n");
-        return;
-    }
-    result = json_parse(buf_string(body), body->size, &document, &reason);
-    if (result >= 0)
-        result = read_webhook(json_root(document), &reading);
-    if (result < 0 || reading.found == 0) {
+    if (result < 0 || reading->found == 0) {
         answer(request, result == -EBADMSG ? BAD_REQUEST : result < 0 ? FAULT : OK,
                result == -EBADMSG ? "not a webhook of this gateway\n" : result < 0 ? "no memory\n" : "ok\n");
         return;
     }
-    struct job *job = job_new(r, request);
+    job = job_new(r, request);
     if (!job) {
         answer(request, FAULT, "no memory\n"); /* what it says is recorded with the next ones' */
         return;
@@ -129,21 +127,67 @@ static void take_webhook(struct routes *r, struct server_request *request, int k
     intake_wait(r->intake, &job->waiter);
 }
 
-static void post_cloud(struct routes *r, struct server_request *request) {
-    const struct buf *body = server_body(request);
-    const char *signature = server_header(request, "X-Hub-Signature-256");
-    int key = senders_find_app(watcher_senders(r->watcher), signature, buf_string(body), body->size);
+typedef int (*read_fn)(const struct json_value *root, struct reading *reading);
 
-    if (key >= 0) {
-        take_webhook(r, request, key, read_cloud);
+static void take_json(struct routes *r, struct server_request *request, int key, read_fn read_webhook) {
+    _cleanup_(json_freep) struct json *document = NULL;
+    const struct buf *body = server_body(request);
+    struct reading reading;
+    const char *reason;
+    int result;
+
+    if (!begin_reading(r, request, key, &reading))
         return;
-    }
-    if (key != -ENOENT) {
+    result = json_parse(buf_string(body), body->size, &document, &reason);
+    if (result >= 0)
+        result = read_webhook(json_root(document), &reading);
+    end_reading(r, request, &reading, result);
+}
+
+static void take_form(struct routes *r, struct server_request *request, int key, const struct form *form) {
+    struct reading reading;
+
+    if (begin_reading(r, request, key, &reading))
+        end_reading(r, request, &reading,
+                    receipt_read_twilio(form, server_argument(request, TWILIO_ECHO), on_receipt, &reading));
+}
+
+static void refuse_forged(struct routes *r, struct server_request *request, int found) {
+    if (found != -ENOENT) {
         answer(request, FAULT, "the signature could not be checked\n");
         return;
     }
     r->on_forged(r->userdata);
     answer(request, UNAUTHORIZED, "the signature is wrong\n");
+}
+
+static void post_cloud(struct routes *r, struct server_request *request) {
+    const struct buf *body = server_body(request);
+    const char *signature = server_header(request, "X-Hub-Signature-256");
+    int key = senders_find_app(watcher_senders(r->watcher), signature, buf_string(body), body->size);
+
+    if (key >= 0)
+        take_json(r, request, key, read_cloud);
+    else
+        refuse_forged(r, request, key);
+}
+
+/* Who it is from can only be told of the form's fields, which are in no order; what they mean is not looked at before. */
+static void post_twilio(struct routes *r, struct server_request *request) {
+    _cleanup_(form_freep) struct form *form = NULL;
+    const struct buf *body = server_body(request);
+    int result = body->size > FORM_BYTES_MAX ? -EBADMSG : form_parse(buf_string(body), body->size, &form), key;
+
+    if (result < 0) {
+        answer(request, result == -EBADMSG ? BAD_REQUEST : FAULT, result == -EBADMSG ? "not a form\n" : "no memory\n");
+        return;
+    }
+    key = senders_find_twilio(watcher_senders(r->watcher), server_header(request, "X-Twilio-Signature"), form,
+                              server_argument(request, TWILIO_ECHO));
+    if (key >= 0)
+        take_form(r, request, key, form);
+    else
+        refuse_forged(r, request, key);
 }
 
 static void post_wppconnect(struct routes *r, struct server_request *request) {
@@ -152,7 +196,7 @@ static void post_wppconnect(struct routes *r, struct server_request *request) {
     if (key < 0)
         answer(request, NOT_FOUND, "there is no such page\n"); /* the secret was changed meanwhile */
     else
-        take_webhook(r, request, key, read_wppconnect);
+        take_json(r, request, key, read_wppconnect);
 }
 
 /* The handshake: whoever registers the webhook proves that he knows the token, and we that we are here. */
@@ -225,6 +269,7 @@ static const struct page {
 } pages[] = {
     {"/cloud", "POST", post_cloud, true},
     {"/cloud", "GET", get_cloud, true},
+    {"/twilio", "POST", post_twilio, true},
     {WPPCONNECT_PREFIX, "POST", post_wppconnect, true},
     {"/healthz", "GET", get_health, false},
     {"/readyz", "GET", get_readiness, false},
@@ -261,7 +306,8 @@ static unsigned on_head(struct server_request *request, void *userdata) {
         return 0;
     if (!watcher_senders(r->watcher))
         return BUSY;
-    if (p->serve == post_cloud && !server_header(request, "X-Hub-Signature-256")) {
+    if ((p->serve == post_cloud && !server_header(request, "X-Hub-Signature-256")) ||
+        (p->serve == post_twilio && !server_header(request, "X-Twilio-Signature"))) {
         r->on_forged(r->userdata);
         return UNAUTHORIZED;
     }

@@ -3,13 +3,16 @@
 #include <errno.h>
 #include <string.h>
 
+#include "gateway/twilio_callback.h"
 #include "io/hmac.h"
+#include "io/request.h"
 #include "io/secret.h"
+#include "web/receipt.h"
 #include "web/signature.h"
 
 enum { WEBHOOK_SECRET_BYTES_MIN = 16 };
 
-enum key_kind { KEY_APP, KEY_VERIFY, KEY_WEBHOOK };
+enum key_kind { KEY_APP, KEY_VERIFY, KEY_WEBHOOK, KEY_TWILIO, KEY_KINDS };
 
 /* A secret, under the name that senders call it by; several may share one. */
 struct key {
@@ -20,18 +23,27 @@ struct key {
 
 struct entry {
     char *account;
-    int key; /* index; -1: none */
+    char *callback; /* where Twilio calls back; NULL: another gateway */
+    int key;        /* index */
 };
 
 struct senders {
-    struct key keys[3 * SENDERS_SECRETS_MAX];
+    struct key keys[KEY_KINDS * SENDERS_SECRETS_MAX];
     int key_count;
     struct entry *entries;
     size_t entry_count;
 };
 
 /* The columns of herald.web_senders(). */
-enum { COLUMN_SENDER, COLUMN_GATEWAY, COLUMN_ACCOUNT, COLUMN_APP_SECRET, COLUMN_VERIFY_TOKEN, COLUMN_WEBHOOK_SECRET };
+enum {
+    COLUMN_SENDER,
+    COLUMN_GATEWAY,
+    COLUMN_ACCOUNT,
+    COLUMN_APP_SECRET,
+    COLUMN_VERIFY_TOKEN,
+    COLUMN_WEBHOOK_SECRET,
+    COLUMN_CALLBACK,
+};
 
 struct senders *senders_free(struct senders *s) {
     if (!s)
@@ -40,8 +52,10 @@ struct senders *senders_free(struct senders *s) {
         free(s->keys[i].name);
         secret_free(s->keys[i].secret);
     }
-    for (size_t i = 0; i < s->entry_count; i++)
+    for (size_t i = 0; i < s->entry_count; i++) {
         free(s->entries[i].account);
+        free(s->entries[i].callback);
+    }
     free(s->entries);
     free(s);
     return NULL;
@@ -86,7 +100,8 @@ static int add_sender(struct senders *s, const struct pg_result *rows, size_t ro
                       struct buf *problem) {
     const char *sender = pg_text(rows, row, COLUMN_SENDER), *gateway = pg_text(rows, row, COLUMN_GATEWAY);
     const char *account = pg_text(rows, row, COLUMN_ACCOUNT), *verify = pg_text(rows, row, COLUMN_VERIFY_TOKEN);
-    bool is_cloud = strcmp(gateway, "cloud") == 0;
+    const char *callback = pg_text(rows, row, COLUMN_CALLBACK);
+    bool is_cloud = strcmp(gateway, "cloud") == 0, is_twilio = strcmp(gateway, "twilio") == 0;
     const char *name = pg_text(rows, row, is_cloud ? COLUMN_APP_SECRET : COLUMN_WEBHOOK_SECRET);
     int key = -1;
 
@@ -94,14 +109,17 @@ static int add_sender(struct senders *s, const struct pg_result *rows, size_t ro
         return -ENOMEM;
     if (!account || !name)
         return 0;
-    key = add_key(s, is_cloud ? KEY_APP : KEY_WEBHOOK, sender, name, credentials_dir, problem);
+    if (is_twilio && !callback) {
+        (void) buf_printf(problem, "%ssender \"%s\": it has a webhook_secret and no status_callback, so Twilio tells nothing",
+                          problem->size > 0 ? "; " : "", sender);
+        return 0;
+    }
+    key = add_key(s, is_cloud ? KEY_APP : is_twilio ? KEY_TWILIO : KEY_WEBHOOK, sender, name, credentials_dir, problem);
     if (key < 0)
         return key == -ENOMEM ? key : 0;
-    s->entries[s->entry_count] = (struct entry) {.account = strdup(account), .key = key};
-    if (!s->entries[s->entry_count].account)
-        return -ENOMEM;
-    s->entry_count++;
-    return 0;
+    struct entry *e = &s->entries[s->entry_count++];
+    *e = (struct entry) {.account = strdup(account), .callback = is_twilio ? strdup(callback) : NULL, .key = key};
+    return e->account && (e->callback || !is_twilio) ? 0 : -ENOMEM;
 }
 
 int senders_load(const struct pg_result *rows, const char *credentials_dir, struct buf *problem, struct senders **ret) {
@@ -151,6 +169,41 @@ int senders_find_webhook(const struct senders *s, const char *secret) {
         if (s->keys[i].kind == KEY_WEBHOOK && s->keys[i].secret && hmac_texts_equal(secret_reveal(s->keys[i].secret), secret))
             found = i;
     return found;
+}
+
+/* The address as Twilio was given it: only we and Twilio know it as it was signed, whatever proxies have made of it since. */
+static int write_callback(const struct entry *e, const char *echo, struct buf *out) {
+    struct receipt ids = {0};
+
+    receipt_read_echo(echo, &ids);
+    return ids.id > 0 ? twilio_write_callback(out, e->callback, ids.id, ids.attempt_id) : buf_append_string(out, e->callback);
+}
+
+static int is_signed(const struct entry *e, const char *token, const char *signature, const struct form *form, const char *echo) {
+    _cleanup_(buf_done) struct buf url = BUF_MAX(REQUEST_URL_BYTES_MAX);
+    char ours[TWILIO_SIGNATURE_BYTES];
+    int r = write_callback(e, echo, &url);
+
+    if (r >= 0)
+        r = twilio_sign(token, buf_string(&url), form, ours);
+    return r == -EMSGSIZE ? 0 : r < 0 ? r : hmac_texts_equal(ours, signature);
+}
+
+int senders_find_twilio(const struct senders *s, const char *signature, const struct form *form, const char *echo) {
+    const char *account = form_value(form, "AccountSid");
+
+    for (size_t i = 0; signature && account && i < s->entry_count; i++) {
+        const struct entry *e = &s->entries[i];
+        const struct key *key = &s->keys[e->key];
+
+        if (key->kind != KEY_TWILIO || !key->secret || strcmp(e->account, account) != 0)
+            continue;
+        int r = is_signed(e, secret_reveal(key->secret), signature, form, echo);
+
+        if (r != 0)
+            return r < 0 ? r : e->key;
+    }
+    return -ENOENT;
 }
 
 bool senders_have_account(const struct senders *s, int key, const char *account) {

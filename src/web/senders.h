@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "io/form.h"
 #include "io/pg.h"
 
 enum { SENDERS_MAX = 1000, SENDERS_SECRETS_MAX = 16 };
@@ -27,5 +28,9 @@ int senders_find_app(const struct senders *s, const char *signature, const char 
 /* The group of senders with this webhook_secret, or -ENOENT. */
 int senders_find_webhook(const struct senders *s, const char *secret) _must_check_;
 
-/* Whether the account (a phone_number_id, a session) is one of those that the app or webhook secret is for. */
+/* The auth token that signs this form of Twilio's, for an account that the form names and the address that it was given, with the
+ * echo in its query (NULL: there was none); or -ENOENT; another negative errno: it could not be found out. */
+int senders_find_twilio(const struct senders *s, const char *signature, const struct form *form, const char *echo) _must_check_;
+
+/* Whether the account (a phone_number_id, an account_sid, a session) is one of those that the app or webhook secret is for. */
 bool senders_have_account(const struct senders *s, int key, const char *account);

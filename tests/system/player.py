@@ -96,7 +96,7 @@ class Daemon:
 
     def backstop(self, asleep_sec=0):
         """The look of every 30 s."""
-        self._rows("SELECT herald.backstop(%s, %s, %s)", self.node, self.incarnation, asleep_sec)
+        self._rows("SELECT herald.backstop(%s, %s, %s, '{1,2,3}')", self.node, self.incarnation, asleep_sec)
 
     def leave(self, *unsent):
         """Stops in good order."""

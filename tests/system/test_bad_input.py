@@ -119,7 +119,7 @@ SENDERS = {
     "void": ({"credential": "void"}, "it is empty"),
     "dots": ({"credential": "../../etc/passwd"}, "The credential name \"../../etc/passwd\" is not allowed"),
     "none": ({"credential": None}, "credential: no access token. Store an access token"),
-    "carrier": ({"gateway": "pigeon"}, "there is no gateway \"pigeon\" (there are: cloud, webhook, wppconnect)"),
+    "carrier": ({"gateway": "pigeon"}, "there is no gateway \"pigeon\" (there are: cloud, smtp, twilio, webhook, wppconnect)"),
     "session": ({"gateway": "wppconnect", "account": {}}, "account: \"session\" is missing"),
     "body": ({"gateway": "webhook", "account": {}}, "account: \"body\" is missing"),
     "header": ({"gateway": "webhook", "account": {"body": "{{body}}", "headers": {"Content-Length": "0"}}}, "names Content-Length"),

@@ -18,7 +18,7 @@ from conftest import PGHERALD, environment, pgherald, wait_until
 
 pytestmark = pytest.mark.sanitize
 
-VERBS = ["migrate", "uninstall", "run", "check", "status", "list", "show", "retry", "cancel", "send", "sweep", "pause",
+VERBS = ["migrate", "uninstall", "run", "check", "status", "list", "show", "retry", "cancel", "send", "sweep", "replay", "pause",
          "resume", "preview"]
 
 
@@ -423,6 +423,41 @@ def test_sweep_and_dry_run(gauges):
     assert db.pgherald("sweep", "gauges", status=0).stdout == "1 rule will be swept now\n"
     assert db.value("SELECT next_sweep_at <= clock_timestamp() FROM herald.rules")
     assert "nonsense" in db.pgherald("sweep", "nonsense", status=1).stderr
+
+
+def test_the_database_knows_the_gateways_that_the_program_has(db):
+    db.sql("INSERT INTO herald.senders (name, gateway) VALUES ('odd', 'pigeon')")
+    said = db.pgherald("check", status=1).stdout
+    assert re.search(r"there are ([a-z, ]+)", said)[1].split(", ") == db.column("SELECT name FROM herald.gateways ORDER BY name"), said
+
+
+def test_replay_of_a_view_that_tells_the_time(gauges):
+    db = gauges
+    db.sql("""CREATE TABLE public.readings (id serial PRIMARY KEY, name text, at timestamptz, owner text DEFAULT '+8801711000001');
+              CREATE VIEW public.late AS
+                  SELECT id::text AS dedup_key, owner AS recipient, jsonb_build_object('name', name, 'level', id) AS data
+                    FROM public.readings WHERE at <= herald.now() AND at > herald.now() - interval '1 hour';
+              GRANT SELECT ON public.late TO herald_rules;
+              SELECT herald.add_rule('late', 'public.late', 'full');
+              INSERT INTO public.readings (name, at)
+              SELECT 'g' || n, date_trunc('day', now()) - interval '2 days' + make_interval(mins => n) FROM generate_series(1, 5) n;
+              INSERT INTO public.readings (name, at, owner) VALUES ('other', date_trunc('day', now()) - interval '1 day' + interval '3 hours', '+8801711000002'),
+                     ('nobody', now() - interval '30 min', NULL)""")
+    shown = db.pgherald("replay", "late", "--since", "5 days", status=0).stdout
+    days = db.column("SELECT to_char(date_trunc('day', now()) - make_interval(days => d), 'YYYY-MM-DD') FROM unnest('{2,1}'::int[]) d")
+    assert shown.startswith("6 messages to 2 recipients\n")
+    assert re.search(rf"  {days[0]} +5 messages +1 recipients\n  {days[1]} +1 messages +1 recipients\n", shown)
+    assert f"most within an hour: 5 messages to 1 recipients, at {days[0]} 00:00\n" in shown
+    assert "1 not sent: suppressed: no recipient" in shown and "for example, to +8801711000001\nGauge g1\nis at 1 %" in shown
+    assert db.value("SELECT count(*) FROM whatsapp_notifications") == 0 and db.value("SELECT count(*) FROM herald.lanes") == 0
+
+
+def test_replay_of_a_view_that_does_not(gauges):
+    shown = gauges.pgherald("replay", "gauges", "--since", "1 day", status=0).stdout
+    assert shown.startswith("2 messages to 1 recipients\n")
+    assert "nothing to replay" in gauges.pgherald("replay", "gauges", "--since", "-1 day", status=1).stderr
+    assert "--since is missing" in gauges.pgherald("replay", "gauges", status=2).stderr
+    assert "no such rule" in gauges.pgherald("replay", "no such rule", "--since", "1 day", status=1).stderr
 
 
 def test_preview(gauges):

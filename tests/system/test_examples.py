@@ -526,7 +526,7 @@ def test_three_attempts(played, sandbox):  # noqa: F811
 def history(db):
     """over_history, let go, and a history of twenty messages an hour old, of which none was read and one failed."""
     load(db, "over_history", supervisor="+8801711000001", administrator="+8801711000002")
-    for rule in ("unread", "failing"):
+    for rule in ("unread", "failing", "held"):
         db.sql("SELECT herald.resume('rule', %s)", rule)
     db.sql("""INSERT INTO public.whatsapp_notifications (rule, dedup_key, recipient, target, body, send_status, created_at, sent_at, error)
               SELECT 'rc_meters', n, 'NOCS-1', '120363000000000001@g.us', 'Meter ' || n, CASE n WHEN 1 THEN 'failed' ELSE 'sent' END,
@@ -559,3 +559,16 @@ def test_the_administrator_hears_once_an_hour_when_a_tenth_fails(history):
     for _ in range(2):
         plan(history, "failing")
     assert told(history, "failing") == ["🔥 3 of the last hour's 20 messages failed (15 %)\nFor example: no such group"]
+
+
+def test_the_administrator_hears_of_a_sender_that_is_held_once_each_time(history):
+    add_senders(history, "wa")
+    history.sql("""INSERT INTO herald.holds (kind, name, cause, until, reason, since) VALUES
+                   ('sender', 'wa', 'blocked', now() + interval '5 s', 'the session is not connected', now() - interval '61 s')""")
+    for _ in range(2):
+        plan(history, "held")
+    text, = told(history, "held")
+    assert text.startswith("⛔ Sender wa has been held since ") and text.endswith("the session is not connected")
+    history.sql("UPDATE herald.holds SET since = now() - interval '30 s' WHERE kind = 'sender'")
+    plan(history, "held")
+    assert len(told(history, "held")) == 1

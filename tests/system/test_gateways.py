@@ -1,18 +1,20 @@
 """Messages go out through daemon and sandbox, end to end: what each gateway is told, and what becomes of a message whatever the
 gateway, or the way to it, does."""
 
+import base64
 import email.utils
 import json
 import re
 import subprocess
 import threading
 import time
+import urllib.parse
 
 import pytest
 
 from conftest import ROOT, free_port, wait_until
 from hostile import Hostile, http, make_certificate
-from world import CLOUD, TOKEN, World
+from world import CLOUD, TOKEN, TWILIO, World
 
 CLOUD_GROUP = "Y2FwaV9ncm91cDo4ODAxNzAwMDAwMDAwOjEyMDM2MzA"
 PHONE_GROUP = "120363021234567890@g.us"
@@ -162,6 +164,61 @@ def test_webhook_examples_as_they_stand(world):
     [request] = world.hostile.at("webhook")
     assert request.headers["x-api-key"] == TOKEN and request.path == "/webhook/alerts"
     assert request.json == {"to": number, "kind": "individual", "text": 'say "hi" {{body}} {{target}}', "key": f"{ident}.{row['attempt_id']}"}
+
+
+def test_twilio_whatsapp_and_sms(world):
+    """One gateway for both; what goes out besides the text is in the callback's address."""
+    callback = "https://hooks.example.org/twilio"
+    world.add_sender("twilio-wa", "twilio", world.sandbox.url, {**TWILIO, "status_callback": callback}, "token")
+    world.add_sender("twilio-sms", "twilio", world.sandbox.url, {**TWILIO, "from": "+14155238886"}, "token", channel="sms")
+    body, number = "🚨 *Meter* 12 ৳1,234.56 & 50% + \"quoted\"\nline two", world.number()
+    ident, sms = world.send("twilio-wa", body, number), world.send("twilio-sms", "as SMS", number, channel="sms")
+    row = world.wait_for(ident, "sent")
+    assert world.wait_for(sms, "sent")["channel"] == "sms"
+    told = {m["body"]: m for m in world.sandbox.messages()}
+    assert told[body]["opaque"] == f"{callback}?id={ident}.{row['attempt_id']}" and told["as SMS"]["opaque"] is None
+    assert {(m["gateway"], m["sender"], m["recipient"]) for m in told.values()} == {("twilio", TWILIO["account_sid"], number)}
+    assert row["message_id"] == told[body]["message_id"] and re.fullmatch("SM[0-9a-f]{32}", row["message_id"])
+    assert row["response_code"] == 201 and row["attempts"] == 1 and row["error"] is None
+
+
+@pytest.mark.sanitize
+def test_twilio_byte_for_byte(world):
+    world.hostile.routes["twire"] = http({"sid": "SM" + "0" * 32, "status": "queued"}, 201)
+    world.add_sender("twilio-wire", "twilio", f"{world.hostile.url}/twire", credential="token")
+    world.db.sql("""INSERT INTO herald.templates (name, body, gateway_name, parameters) VALUES
+        ('content', 'Meter {{meter}}', %s, '{meter}')""", "HX" + "a" * 32)
+    number = world.number()
+    world.wait_for(world.send("twilio-wire", "a b&c", number), "sent")
+    world.wait_for(world.send("twilio-wire", None, number, template="content", data='{"meter": "12 ৳"}'), "sent")
+    first, second = world.hostile.at("twire")
+    assert (first.method, first.path) == ("POST", f"/twire/2010-04-01/Accounts/{TWILIO['account_sid']}/Messages.json")
+    assert first.headers["authorization"] == "Basic " + base64.b64encode(f"{TWILIO['account_sid']}:{TOKEN}".encode()).decode()
+    assert first.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert sorted(first.headers) == ["accept", "authorization", "content-length", "content-type", "host", "user-agent"]
+    to = [("To", f"whatsapp:{number}"), ("From", TWILIO["from"])]
+    assert urllib.parse.parse_qsl(first.body.decode()) == [*to, ("Body", "a b&c")]
+    assert urllib.parse.parse_qsl(second.body.decode()) == [*to, ("ContentSid", "HX" + "a" * 32), ("ContentVariables", '{"1":"12 ৳"}')]
+
+
+@pytest.mark.sanitize
+def test_twilio_says_no(world):
+    """About the recipient: failed. About the account: it is held, and the message waits."""
+    world.add_sender("twilio-no", "twilio", world.sandbox.url, {**TWILIO, "account_sid": "AC" + "1" * 32}, "token", max_in_flight=1)
+    unknown = world.number()
+    only = {"only": {"sender": "AC" + "1" * 32}}
+    world.sandbox.behave({**only, "recipients": {unknown: {"status": 400, "code": 63003}}})
+    row = world.wait_for(world.send("twilio-no", recipient=unknown), "failed")
+    assert row["error"].startswith("the recipient is not on WhatsApp (HTTP 400, code 63003)") and row["attempts"] == 1
+    world.sandbox.behave({**only, "status": 401})
+    ident = world.send("twilio-no")
+    world.wait_for_hold("twilio-no", "the credential was refused; renew it, or correct account_sid (HTTP 401, code 20003)")
+    world.sandbox.behave({**only, "mode": "cut_after"})
+    world.probe_now("twilio-no")
+    row = world.wait_for(ident, "in_doubt", "sent")
+    assert row["attempts"] == 1
+    group = world.send("twilio-no", recipient=PHONE_GROUP)
+    assert "Twilio reaches no groups" in world.wait_for(group, "failed")["error"]
 
 
 # --- Not taken ---

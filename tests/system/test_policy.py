@@ -201,6 +201,14 @@ def test_quiet_hours_are_waited_for(db, daemon):
     assert daemon.turn().ids == [waiting]
 
 
+def test_quiet_hours_are_the_persons_however_they_are_addressed(db, daemon):
+    quiet_now(db, "sleeper")
+    by_number = send(db, db.value("SELECT address FROM herald.recipients WHERE name = 'sleeper'"))
+    assert daemon.turn().ids == []
+    assert "its recipient has quiet hours until" in str(db.sql("SELECT * FROM herald.explain(%s)", by_number))
+    assert db.value("SELECT next_at > clock_timestamp() FROM whatsapp_notifications WHERE id = %s", by_number)
+
+
 def test_an_urgent_rule_does_not_wait(db, daemon):
     quiet_now(db, "sleeper")
     for name, urgent in ("calm", False), ("alarm", True):

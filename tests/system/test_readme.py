@@ -10,6 +10,7 @@ import pytest
 
 from conftest import PGHERALD, ROOT, environment, wait_until
 from daemon import Daemon, sandbox, settled  # noqa: F401 (fixture)
+from mail import MailServer
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -91,7 +92,7 @@ def test_the_tour(terminal, tmp_path):
     assert terminal.db.value("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = 'orders'::regclass") == 0
 
 
-@pytest.mark.parametrize("gateway", ["webhook", "wppconnect", "cloud"])
+@pytest.mark.parametrize("gateway", ["webhook", "wppconnect", "twilio", "cloud"])
 def test_each_gateway_of_the_tour_sends(terminal, tmp_path, gateway):
     tour = blocks("A tour: from an empty database to your first message")
     terminal.sh("pgherald migrate")
@@ -107,6 +108,21 @@ def test_each_gateway_of_the_tour_sends(terminal, tmp_path, gateway):
     assert (message["recipient"].lstrip("+"), message["body"]) == ("8801711000009", "The pump is running.")
     assert message["gateway"] == gateway
     assert daemon.stop() == 0
+
+
+def test_the_mail_of_the_tour_arrives(terminal, tmp_path):
+    """But for the server's address, which is not here, and has no TLS here."""
+    terminal.sh("pgherald migrate")
+    text, = [text for _, text in blocks("A tour: from an empty database to your first message") if "'smtp'" in text]
+    server = MailServer()
+    terminal.sql(text.replace("smtp://mail.example.org:587", server.url))
+    daemon = Daemon(tmp_path, terminal.db.dsn(), {"mail_password": "anything"})
+    terminal.sql("SELECT herald.send('Ada', 'The pump is running.', channel => 'email')")
+    wait_until(lambda: terminal.db.column("SELECT send_status FROM whatsapp_notifications") == ["sent"], "sent")
+    mail, = server.mails
+    assert (mail.sender, mail.recipient, mail.text) == ("<alerts@example.org>", "<ada@example.org>", "The pump is running.\n")
+    assert daemon.stop() == 0
+    server.stop()
 
 
 def test_the_other_commands(terminal):
@@ -132,12 +148,14 @@ def test_the_other_commands(terminal):
 def test_receipts_as_it_says(terminal):
     terminal.sh("pgherald migrate")
     terminal.sql("INSERT INTO herald.senders (name, gateway, account) VALUES ('a', 'cloud', '{\"phone_number_id\": \"1\"}'),"
-                 " ('b', 'wppconnect', '{\"session\": \"s\"}')")
+                 " ('b', 'wppconnect', '{\"session\": \"s\"}'), ('c', 'twilio', '{\"account_sid\": \"AC1\"}')")
     for language, text in blocks("Receipts"):
         if language == "sql":
             terminal.sql(text)
-    assert terminal.db.sql("SELECT * FROM herald.web_senders()") == [("a", "cloud", "1", "whatsapp_app", "whatsapp_verify", None),
-                                                                     ("b", "wppconnect", "s", None, None, "wppconnect_path")]
+    assert terminal.db.sql("SELECT * FROM herald.web_senders()") == [
+        ("a", "cloud", "1", "whatsapp_app", "whatsapp_verify", None, None),
+        ("b", "wppconnect", "s", None, None, "wppconnect_path", None),
+        ("c", "twilio", "AC1", None, None, "twilio_token", "https://HOST/twilio")]
 
 
 def test_every_verb_and_column_that_it_names_exists(db):

@@ -3,6 +3,7 @@
 Nothing here needs a database. The program is $PGHERALD, or build/pgherald.
 """
 
+import base64
 import concurrent.futures
 import contextlib
 import http.client
@@ -21,6 +22,7 @@ import pytest
 
 PGHERALD = os.environ.get("PGHERALD") or str(pathlib.Path(__file__).resolve().parents[2] / "build" / "pgherald")
 PHONE_ID = "104400012345"
+TWILIO_ACCOUNT = "AC0123456789abcdef0123456789abcdef"
 GROUP = "Y2FwaV9ncm91cDo4ODAxNzAwMDAwMDAwOjEyMDM2MzA"
 PHONE_GROUP = "120363021234567890@g.us"
 
@@ -202,6 +204,55 @@ def test_without_a_plus_the_recipient_is_another(sandbox):
     """The real one prepends a country code of its own; a client that relies on the '+' being there must be seen."""
     sandbox.cloud(to="8801712345678")
     assert sandbox.messages()["messages"][0]["recipient"] == "8801712345678"
+
+
+# --- Twilio ---
+
+
+def twilio(sandbox, headers=None, account=TWILIO_ACCOUNT, **fields):
+    form = {"To": "whatsapp:+8801712345678", "From": "whatsapp:+14155238886", "Body": "hello", **fields}
+    sent = {"Authorization": "Basic " + base64.b64encode(f"{account}:secret".encode()).decode(),
+            "Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
+    return sandbox.call("POST", f"/2010-04-01/Accounts/{account}/Messages.json",
+                        urllib.parse.urlencode({k: v for k, v in form.items() if v is not None}).encode(), sent)
+
+
+def test_twilio_takes_whatsapp_and_sms(sandbox):
+    answer = twilio(sandbox, Body="a b&c ✓")
+    assert answer.status == 201 and re.fullmatch("SM[0-9a-f]{32}", answer.json["sid"]) and answer.json["status"] == "queued"
+    assert twilio(sandbox, To="+8801712345678", From="12345").status == 201
+    service = twilio(sandbox, From=None, MessagingServiceSid="MG" + "0" * 32, Body=None, ContentSid="HX" + "0" * 32, ContentVariables='{"1":"x"}')
+    assert service.status == 201 and service.json["status"] == "accepted"
+    first, second, third = sandbox.messages()["messages"]
+    assert (first["gateway"], first["sender"], first["recipient"], first["body"]) == ("twilio", TWILIO_ACCOUNT, "+8801712345678", "a b&c ✓")
+    assert first["message_id"] == answer.json["sid"] and second["body"] == "hello"
+    assert third["template"] == {"ContentSid": "HX" + "0" * 32, "ContentVariables": '{"1":"x"}'}
+
+
+@pytest.mark.parametrize(("fields", "code"), [
+    ({"To": None}, 21604), ({"To": "whatsapp:8801712345678"}, 21211), ({"To": "+1"}, 21211), ({"From": None}, 21603),
+    ({"To": "+8801712345678"}, 63007), ({"Body": None}, 21619), ({"Body": "x" * 1601}, 21617), ({"ContentSid": "HX1"}, 21655),
+    ({"StatusCallback": "/here"}, 21609)])
+def test_twilio_refuses(sandbox, fields, code):
+    answer = twilio(sandbox, **fields)
+    assert (answer.status, answer.json["code"], answer.json["status"]) == (400, code, 400)
+    assert sandbox.messages()["received"] == 0
+
+
+def test_twilio_wants_the_account(sandbox):
+    assert twilio(sandbox, {"Authorization": None}).json["code"] == 20003
+    assert twilio(sandbox, {"Authorization": "Bearer secret"}).status == 401
+    assert twilio(sandbox, account="ACme").json["code"] == 20404
+    sandbox.behave({"status": 429, "retry_after_sec": 3})
+    answer = twilio(sandbox)
+    assert (answer.status, answer.json["code"], answer.headers["Retry-After"]) == (429, 20429, "3")
+
+
+def test_twilio_token():
+    sandbox = Sandbox("--token", "secret")
+    assert twilio(sandbox).status == 201
+    assert twilio(sandbox, {"Authorization": "Basic " + base64.b64encode(f"{TWILIO_ACCOUNT}:Secret".encode()).decode()}).status == 401
+    assert sandbox.stop()[0] == 0
 
 
 # --- wppconnect ---

@@ -5,14 +5,14 @@ import pytest
 
 from player import Daemon, add_rule, add_senders, login
 
-READS = {"check", "explain", "list", "local_time", "next_window", "preview", "sender_accounts", "setting", "show"}
+READS = {"check", "explain", "list", "local_time", "next_window", "now", "preview", "sender_accounts", "setting", "show"}
 FUNCTIONS = {
     "herald_daemon": {"attend", "backstop", "horizon", "join", "leave", "plan", "plan_and_claim", "plan_failed", "prove_bell", "tell", "turn"},
     "herald_web": {"apply_early", "hear", "metrics", "receive", "web_senders"},
     "herald_reader": READS,
-    "herald_operator": READS | {"cancel", "opt_in", "opt_out", "pause", "resume", "retry", "retry_all", "ring", "send", "sweep", "sweep_dry_run"},
+    "herald_operator": READS | {"cancel", "opt_in", "opt_out", "pause", "resume", "retry", "retry_all", "replay", "ring", "send", "sweep", "sweep_dry_run"},
     "herald_capture": {"capture_as_sweep", "ring_bell"},
-    "herald_rules": {"next_window", "source_1", "still_1"},
+    "herald_rules": {"keys_1", "next_window", "now", "source_1", "still_1"},
     "nobody": set(),
 }
 TABLES = {
@@ -142,8 +142,8 @@ def test_every_definer_function_pins_its_search_path(full):
 
 
 def test_what_is_generated_belongs_to_the_roles_that_can_do_least(full):
-    owners = dict(full.sql("SELECT proname, proowner::regrole::text FROM pg_proc WHERE proname ~ '^(source|still|capture)_[0-9]' AND prosecdef"))
-    assert owners == {"source_1": "herald_rules", "still_1": "herald_rules", "capture_1_insert": "herald_capture",
+    owners = dict(full.sql("SELECT proname, proowner::regrole::text FROM pg_proc WHERE proname ~ '^(source|still|keys|capture)_[0-9]' AND prosecdef"))
+    assert owners == {"source_1": "herald_rules", "still_1": "herald_rules", "keys_1": "herald_rules", "capture_1_insert": "herald_capture",
                       "capture_1_update": "herald_capture", "capture_1_row": "herald_capture"}
     assert full.column("SELECT rolname FROM pg_roles WHERE rolname LIKE 'herald\\_%' AND has_schema_privilege(rolname, 'herald', 'CREATE')") == ["herald_owner"]
 

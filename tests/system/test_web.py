@@ -1,5 +1,6 @@
 """pgherald web: the built binary on a real socket and a real database. What it takes, what it refuses, and what becomes of messages."""
 
+import base64
 import hashlib
 import hmac
 import http.client
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.parse
 import uuid
 
 import pytest
@@ -23,11 +25,18 @@ APP_SECRET = "4f1c-app-secret-of-the-first-app"
 OTHER_APP_SECRET = "77aa-app-secret-of-another-app"
 VERIFY_TOKEN = "meatyhamhock"
 PATH_SECRET = "kPz3-secret-of-the-path"
-SECRETS = {"app": APP_SECRET, "other_app": OTHER_APP_SECRET, "verify": VERIFY_TOKEN, "path": PATH_SECRET}
+AUTH_TOKEN = "d41d8cd98f00b204e9800998ecf8427e"
+OTHER_AUTH_TOKEN = "00b204e9800998ecf8427ed41d8cd98f"
+SECRETS = {"twilio": AUTH_TOKEN, "other_twilio": OTHER_AUTH_TOKEN, "app": APP_SECRET, "other_app": OTHER_APP_SECRET, "verify": VERIFY_TOKEN, "path": PATH_SECRET}
 NUMBER = "106540352242922"
+ACCOUNT, OTHER_ACCOUNT = "AC" + "1" * 32, "AC" + "2" * 32
+CALLBACK = "https://hooks.example.org/in/twilio"
 SENDERS = {
     "wa": ("cloud", {"phone_number_id": NUMBER, "app_secret": "app", "verify_token": "verify"}),
     "other": ("cloud", {"phone_number_id": "999", "app_secret": "other_app"}),
+    "tw": ("twilio", {"account_sid": ACCOUNT, "from": "whatsapp:+14155238886", "status_callback": CALLBACK, "webhook_secret": "twilio"}),
+    "tw-sms": ("twilio", {"account_sid": ACCOUNT, "from": "+14155238886", "status_callback": CALLBACK + "?by=sms", "webhook_secret": "twilio"}),
+    "tw-other": ("twilio", {"account_sid": OTHER_ACCOUNT, "from": "+14155238887", "status_callback": CALLBACK, "webhook_secret": "other_twilio"}),
     "wpp": ("wppconnect", {"session": "alerts", "webhook_secret": "path"}),
 }
 MOMENT = 1_700_000_000
@@ -74,6 +83,13 @@ class Web(Process):
 
     def post_wppconnect(self, body, secret=PATH_SECRET):
         return self.call("POST", f"/wppconnect/{secret}", json.dumps(body))[0]
+
+    def post_twilio(self, form, query="", callback=CALLBACK, token=AUTH_TOKEN, signature=None, body=None):
+        """A status callback, as a proxy passes it on: the path is another than the one that was signed."""
+        signed = callback + "".join(name + value for name, value in sorted(form.items()))
+        mac = base64.b64encode(hmac.new(token.encode(), signed.encode(), hashlib.sha1).digest()).decode()
+        return self.call("POST", "/twilio" + query, urllib.parse.urlencode(form) if body is None else body,
+                         {"X-Twilio-Signature": mac if signature is None else signature, "Content-Type": "application/x-www-form-urlencoded"})[0]
 
     def figure(self, name):
         """A sample of /metrics."""
@@ -266,7 +282,7 @@ def test_failed_counts_unless_more_is_known(world):
     assert world.web.post_cloud(webhook(failed)) == 200
     row = world.row(claim)
     assert row["delivered_at"] is None and row["read_at"] is None
-    assert row["send_status"] == "failed" and row["error"] == "the gateway reports a failure 131049: withheld: cap\\x0areached"
+    assert row["send_status"] == "failed" and row["error"] == "the gateway reports a failure 131049: withheld: cap reached"
     assert world.web.post_cloud(webhook(status(message_id, "sent", echo(claim)))) == 200
     assert world.status(claim) == "failed"
     # It overtook; the message had arrived.
@@ -402,6 +418,111 @@ def test_a_locked_row_is_waited_for_outside_the_database(world):
     connection.close()
     other.close()
     assert world.status(claim) == "read"
+
+
+# --- Twilio ---
+
+
+def callback(message_id, what, account=ACCOUNT, **more):
+    return {"MessageSid": message_id, "SmsSid": message_id, "MessageStatus": what, "SmsStatus": what, "AccountSid": account,
+            "From": "whatsapp:+14155238886", "To": "whatsapp:+8801700000001", "ApiVersion": "2010-04-01", **more}
+
+
+def tell(world, claim, message_id, what, sep="?", base=CALLBACK, **more):
+    """A callback to the address that the gateway was given."""
+    echoed = f"id={claim.id}.{claim.attempt_id}"
+    query = ("?by=sms&" if sep == "&" else "?") + echoed
+    return world.web.post_twilio(callback(message_id, what, **more), query, f"{base}{sep}{echoed}")
+
+
+def test_twilio_callbacks_move_a_message_forward_only(world):
+    claim, message_id = world.sent("tw", "SM")
+    for what, expected in (("queued", "sent"), ("sending", "sent"), ("sent", "sent"), ("delivered", "delivered"), ("sent", "delivered"),
+                           ("undelivered", "delivered"), ("read", "read"), ("delivered", "read"), ("failed", "read"), ("nonsense", "read")):
+        assert tell(world, claim, message_id, what) == 200, what
+        assert world.status(claim) == expected, what
+    row = world.row(claim)
+    assert row["delivered_at"] and row["read_at"] and row["error"] is None
+    claim, message_id = world.sent("tw", "SM")
+    assert tell(world, claim, message_id, "undelivered", ErrorCode="63016") == 200
+    row = world.row(claim)
+    assert row["send_status"] == "failed"
+    assert row["error"] == "the gateway reports a failure 63016: more than 24 hours since the recipient wrote; send it as a template"
+
+
+def test_twilio_the_address_is_part_of_what_is_signed(world):
+    claim, message_id = world.sent("tw-sms", "SM")
+    assert tell(world, claim, message_id, "delivered", "&", CALLBACK + "?by=sms") == 200
+    assert world.status(claim) == "delivered"
+    other, other_id = world.sent("tw", "SM")
+    form, echoed = callback(other_id, "read"), f"id={other.id}.{other.attempt_id}"
+    for query, signed in (("?" + echoed, CALLBACK), ("", f"{CALLBACK}?{echoed}"), (f"?id={claim.id}.{claim.attempt_id}", f"{CALLBACK}?{echoed}"),
+                          ("?" + echoed, f"http://127.0.0.1/twilio?{echoed}"), ("?id=0" + echoed[3:], f"{CALLBACK}?id=0{echoed[3:]}")):
+        assert world.web.post_twilio(form, query, signed) == 401, query
+    assert world.status(other) == "sent"
+    assert world.web.post_twilio(form, "", CALLBACK) == 200  # as a messaging service's own callback comes: found by the SID
+    assert world.status(other) == "read"
+
+
+def test_twilio_only_what_is_signed_is_taken(world):
+    claim, message_id = world.sent("tw", "SM")
+    form, query = callback(message_id, "read"), f"?id={claim.id}.{claim.attempt_id}"
+    signed = CALLBACK + query + "".join(name + value for name, value in sorted(form.items()))
+    good = base64.b64encode(hmac.new(AUTH_TOKEN.encode(), signed.encode(), hashlib.sha1).digest()).decode()
+    for bad in ("", good[:-1], good + "=", good.lower(), base64.b64encode(b"0" * 20).decode(), "x" * 5000):
+        assert world.web.post_twilio(form, query, signature=bad) == 401, bad
+    assert world.web.post_twilio(form, query, CALLBACK + query, token=OTHER_AUTH_TOKEN) == 401
+    assert world.web.post_twilio({**form, "More": "x"}, query, signature=good) == 401
+    assert world.web.post_twilio(callback(message_id, "delivered"), query, signature=good) == 401
+    assert world.web.call("POST", "/twilio" + query, urllib.parse.urlencode(form))[0] == 401  # no signature at all
+    assert world.web.get("/twilio")[0] == 405
+    for body in (b"a=%", b"a=%00", b"\xff=1", "&".join(f"f{n}=1" for n in range(200)), "x=" + "y" * 70_000):
+        assert world.web.post_twilio(form, query, signature=good, body=body) == 400, body[:20]
+    assert world.status(claim) == "sent"
+    assert world.web.post_twilio(form, query, signature=good) == 200
+    assert world.status(claim) == "read"
+
+
+def test_twilio_a_token_is_good_for_its_own_account_only(world):
+    claim, message_id = world.sent("tw", "SM")
+    before = world.counts().get("ignored", 0)
+    query = f"?id={claim.id}.{claim.attempt_id}"
+    assert world.web.post_twilio(callback(message_id, "read", OTHER_ACCOUNT), query, CALLBACK + query, OTHER_AUTH_TOKEN) == 200
+    assert world.web.post_twilio(callback(message_id, "read", OTHER_ACCOUNT), query, CALLBACK + query) == 401
+    assert world.web.post_twilio(callback(message_id, "read", "AC" + "9" * 32), query, CALLBACK + query) == 401
+    assert world.status(claim) == "sent" and world.counts()["ignored"] == before + 1
+
+
+def test_twilio_settles_what_is_in_doubt_and_may_come_early(world):
+    claim = world.claim("tw")
+    world.player.turn(in_doubt(claim))
+    assert tell(world, claim, "SMdoubt", "sent") == 200
+    assert (world.status(claim), world.row(claim)["message_id"]) == ("sent", "SMdoubt")
+    claim = world.claim("tw")
+    assert tell(world, claim, "SMearly", "delivered") == 200
+    assert world.status(claim) == "sending"
+    world.player.turn(accepted(claim, "SMearly"))
+    assert world.status(claim) == "delivered"
+
+
+def test_from_the_daemon_by_twilio_and_back(db, tmp_path, start_daemon):  # noqa: F811
+    """The whole way: sent, told of by the sandbox at the address that it was given, recorded."""
+    db.sql("INSERT INTO herald.senders (name, gateway, account, credential) VALUES ('tw', 'twilio', %s, 'twilio')",
+           json.dumps({"account_sid": ACCOUNT, "from": "whatsapp:+14155238886", "webhook_secret": "twilio", "status_callback": "http://x/"}))
+    web = Web(tmp_path, db)
+    gateway = Sandbox(tmp_path, "--receipts", f"http://127.0.0.1:{web.port}/cloud", "--app-secret", AUTH_TOKEN)
+    db.sql("UPDATE herald.senders SET base_url = %s, account = account || jsonb_build_object('status_callback', %s::text)",
+           gateway.url, f"http://127.0.0.1:{web.port}/twilio")
+    web.send_signal(1)
+    start_daemon(credentials={"twilio": AUTH_TOKEN})
+    db.sql("SELECT herald.send('+8801711000001', 'hello')")
+    wait_until(lambda: db.column("SELECT send_status FROM whatsapp_notifications") == ["delivered"], "delivered")
+    wait_until(lambda: db.column("SELECT send_status FROM whatsapp_notifications") == ["read"], "read")
+    # Elsewhere than at the origin of --receipts the sandbox tells nobody.
+    db.sql("UPDATE herald.senders SET account = account || %s", json.dumps({"status_callback": "http://127.0.0.2:1/twilio"}))
+    db.sql("SELECT herald.send('+8801711000002', 'hello')")
+    wait_until(lambda: len(gateway.messages()) == 2, "the second message")
+    assert gateway.stop() == 0 and web.stop() == 0
 
 
 # --- wppconnect ---
@@ -545,6 +666,18 @@ def test_figures(world):
     world.db.sql("DELETE FROM herald.holds")
     world.db.sql("DELETE FROM whatsapp_notifications WHERE target = '+8801900000001'")
     assert world.web.figure('web_answers_total{status="200"}') > 1
+
+
+def test_figures_of_limits_wakes_and_latencies(world):
+    world.db.sql("UPDATE herald.senders SET limits = '{1000/1 day}' WHERE name = 'wa'")
+    claim = world.claim()
+    assert world.web.figure('limit_room{sender="wa",limit="1000/1 day"}') == 999
+    world.player.turn(accepted(claim))
+    world.db.sql("UPDATE whatsapp_notifications SET created_at = sent_at - interval '2 s', delivered_at = NULL, read_at = NULL WHERE sent_at IS NOT NULL")
+    assert {world.web.figure(f'latency_seconds{{stage="sent",quantile="{q}"}}') for q in ("0.5", "0.95", "0.99")} == {2}
+    assert 'stage="read"' not in world.web.get("/metrics")[1]
+    world.player.backstop()
+    assert [world.web.figure(f'wakes_total{{node="node-1",cause="{cause}"}}') for cause in ("rung", "clock", "backstop")] == [1, 2, 3]
 
 
 def test_what_a_person_must_decide_is_counted(world):

@@ -11,6 +11,7 @@ from daemon import Daemon, Sandbox
 from hostile import Hostile, http
 
 FAST = {"retry_base": "60 ms", "retry_cap": "400 ms", "probe_base": "250 ms", "probe_cap": "500 ms", "request_time_limit": "1 s"}
+TWILIO = {"account_sid": "AC0123456789abcdef0123456789abcdef", "from": "whatsapp:+14155238886"}
 CLOUD = {"phone_number_id": "106540352242922"}
 WEBHOOK = {"body": {"to": "{{target}}", "text": "{{body}}", "key": "{{key}}"}}
 TOKEN = "EAAGm0PX4ZCpsBA-correct-horse-battery"
@@ -44,7 +45,8 @@ class World:
 
     def add_sender(self, name, gateway="webhook", url=None, account=None, credential=None, **columns):
         """A sender, without the pauses that a gateway gets by itself; its messages are those that name it."""
-        account = {"cloud": CLOUD, "webhook": WEBHOOK, "wppconnect": {"session": "alerts"}}[gateway] if account is None else account
+        usual = {"cloud": CLOUD, "twilio": TWILIO, "webhook": WEBHOOK, "wppconnect": {"session": "alerts"}}
+        account = usual[gateway] if account is None else account
         given = {"name": name, "gateway": gateway, "base_url": url, "account": json.dumps(account), "credential": credential,
                  "limits": "{}", "gap": "0", "max_in_flight": 64, **columns}
         self.db.sql(f"INSERT INTO herald.senders ({', '.join(given)}) VALUES ({', '.join(['%s'] * len(given))})", *given.values())

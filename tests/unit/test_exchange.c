@@ -114,6 +114,25 @@ static void test_bounds(void **state) {
     answer_done(&a);
 }
 
+/* What this machine's clock says does not count where the gateway says what its own does. */
+static void test_a_date_is_of_the_gateways_clock(void **state) {
+    struct exchange e;
+
+    for (int order = 0; order < 2; order++) {
+        begin(&e, "http://127.0.0.1/");
+        add_header(&e, "HTTP/1.1 429 Many\r\n");
+        add_header(&e, order ? "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" : "Retry-After: Sun, 06 Nov 1994 08:50:07 GMT\r\n");
+        add_header(&e, order ? "Retry-After: Sun, 06 Nov 1994 08:50:07 GMT\r\n" : "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
+        assert_int_equal(e.answer.retry_after_sec, 30);
+        add_header(&e, "Date: tomorrow\r\n"); /* then this machine's, which is at 0 here */
+        assert_int_equal(e.answer.retry_after_sec, ANSWER_RETRY_AFTER_MAX_SEC);
+        add_header(&e, "HTTP/1.1 200 OK\r\n");
+        add_header(&e, "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
+        assert_int_equal(e.answer.retry_after_sec, -1);
+        exchange_done(&e);
+    }
+}
+
 static void test_header_block(void **state) {
     struct exchange e;
 
@@ -140,6 +159,7 @@ int main(void) {
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_reason_is_printable),
         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_a_date_is_of_the_gateways_clock),
         cmocka_unit_test(test_header_block),
     };
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "http_server.h"
 #include "io/http.h"
+#include "io/url.h"
 
 #define LIMIT_USEC (10 * USEC_PER_SEC)
 
@@ -173,7 +174,7 @@ static void test_refused_at_once(void **state) {
         const char *reason = NULL;
 
         assert_int_equal(start_url(f, "POST", urls[i], "", LIMIT_USEC), -EINVAL);
-        assert_int_equal(http_check_url(urls[i], &reason), -EINVAL);
+        assert_int_equal(url_check(urls[i], &reason), -EINVAL);
         assert_non_null(reason);
     }
     (void) snprintf(url, sizeof(url), "http://127.0.0.1:%d/ok", f->server->port);

@@ -82,6 +82,8 @@ static void test_detail_and_code(void **state) {
     assert_outcome(&o, REJECTED, "range (HTTP 400, code 5): O número …78 não existe.");
     outcome_classify(table, &reply, OUTCOME_CODE_ZERO, "", &o);
     assert_outcome(&o, REJECTED, "zero (HTTP 400, code 0)");
+    outcome_classify(table, &reply, INT64_C(8801712345678), "", &o);
+    assert_outcome(&o, WAITS(RECIPIENT, 30), "class (HTTP 400)"); /* no code is that long, and numbers are */
 }
 
 static void test_reason_is_cut_between_characters(void **state) {
@@ -147,6 +149,13 @@ static void test_scrub_body_and_secret(void **state) {
     assert_string_equal(scrubbed("refused: stuck"), "refused: stuck");
     assert_string_equal(scrubbed("Bearer " SECRET "; end"), "Bearer […]; end");
     assert_string_equal(scrubbed("token EAAGm0PX..."), "token […]...");
+}
+
+/* What stands in the place of something must not complete a piece of something else. */
+static void test_scrub_what_was_scrubbed(void **state) {
+    assert_string_equal(scrubbed("\nhas been stuck\nx"), "[…]x");
+    assert_string_equal(scrubbed("99998888711 has been stuck"), "…[…]");
+    assert_string_equal(scrubbed("3+880 1712-34567845639"), "3+……39");
 }
 
 static void test_scrub_template_values(void **state) {
@@ -256,6 +265,8 @@ static void test_url_parts(void **state) {
 
 static void test_registry(void **state) {
     assert_ptr_equal(gateway_find("cloud"), &gateway_cloud);
+    assert_ptr_equal(gateway_find("smtp"), &gateway_smtp);
+    assert_ptr_equal(gateway_find("twilio"), &gateway_twilio);
     assert_ptr_equal(gateway_find("webhook"), &gateway_webhook);
     assert_ptr_equal(gateway_find("wppconnect"), &gateway_wppconnect);
     assert_null(gateway_find("Cloud"));
@@ -273,7 +284,7 @@ static void test_registry(void **state) {
 
 /* Nothing left: the sender waits, whichever gateway it is. Something left: in doubt. Neither is the gateway's to judge. */
 static void test_not_complete(void **state) {
-    static const char *const names[] = {"cloud", "webhook", "wppconnect"};
+    static const char *const names[] = {"cloud", "smtp", "twilio", "webhook", "wppconnect"};
     struct sender sender = {.name = "s", .base_url = "", .secret = SECRET};
     struct message message = message_to(NUMBER, BODY);
 
@@ -304,6 +315,7 @@ int main(void) {
         cmocka_unit_test(test_words), cmocka_unit_test(test_match), cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_detail_and_code), cmocka_unit_test(test_reason_is_cut_between_characters),
         cmocka_unit_test(test_accept), cmocka_unit_test(test_scrub_numbers), cmocka_unit_test(test_scrub_body_and_secret),
+        cmocka_unit_test(test_scrub_what_was_scrubbed),
         cmocka_unit_test(test_scrub_template_values), cmocka_unit_test(test_scrub_bytes), cmocka_unit_test(test_targets),
         cmocka_unit_test(test_urls), cmocka_unit_test(test_url_parts), cmocka_unit_test(test_registry),
         cmocka_unit_test(test_not_complete),

@@ -146,10 +146,10 @@ static void test_retry_after(void **state) {
     };
 
     for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-        uint64_t now_usec = example_usec - (uint64_t) rows[i].before_sec * USEC_PER_SEC;
+        int64_t now_sec = (int64_t) (example_usec / USEC_PER_SEC) - rows[i].before_sec;
         int64_t sec = 4711;
 
-        if (parse_retry_after(rows[i].text, now_usec, 86400, &sec) != rows[i].r)
+        if (parse_retry_after(rows[i].text, now_sec, 86400, &sec) != rows[i].r)
             fail_msg("\"%s\" gives another answer", rows[i].text);
         assert_int_equal(sec, rows[i].r == 0 ? rows[i].sec : 4711);
     }

@@ -47,8 +47,8 @@ static void test_cloud(void **state) {
                               "\"biz_opaque_callback_data\": \"12.345\"}, {\"id\": \"wamid.B\", \"status\": \"played\"}"),
                         "cloud 77 wamid.A delivered 12.345 1700000000 -\ncloud 77 wamid.B read 0.0 0 -\n");
     assert_string_equal(cloud("{\"id\": \"w\", \"status\": \"failed\", \"timestamp\": 5, \"errors\": [{\"code\": 131026, \"title\": "
-                              "\"Undeliverable\", \"error_data\": {\"details\": \"not\\non WhatsApp\"}}]}"),
-                        "cloud 77 w failed 0.0 5 the gateway reports a failure 131026: Undeliverable: not\\x0aon WhatsApp\n");
+                              "\"Undeliverable\", \"error_data\": {\"details\": \"not\\non WhatsApp: 8801712345678\"}}]}"),
+                        "cloud 77 w failed 0.0 5 the gateway reports a failure 131026: Undeliverable: not on WhatsApp: …78\n");
     assert_string_equal(cloud("{\"id\": \"w\", \"status\": \"failed\", \"recipient_participant_id\": \"1\"}"), "");
 }
 
@@ -77,6 +77,42 @@ static void test_odd_updates_are_passed_over(void **state) {
                         "cloud 77 w sent 0.0 0 -\ncloud 77 w sent 0.0 0 -\ncloud 77 w sent 0.0 0 -\n");
     assert_string_equal(cloud("{\"id\": \"w\", \"status\": \"failed\", \"errors\": 7}"),
                         "cloud 77 w failed 0.0 0 the gateway reports a failure\n");
+}
+
+#define TWILIO "AccountSid=AC1&MessageSid=SM1&MessageStatus="
+
+static const char *twilio(const char *form_text, const char *echo) {
+    _cleanup_(form_freep) struct form *form = NULL;
+
+    buf_clear(&seen);
+    assert_int_equal(form_parse(form_text, strlen(form_text), &form), 0);
+    assert_int_equal(receipt_read_twilio(form, echo, on_receipt, &seen), 0);
+    return buf_string(&seen);
+}
+
+static void test_twilio(void **state) {
+    static const char *const passed_over[] = {
+        "", "AccountSid=AC1", TWILIO, TWILIO "queued", TWILIO "accepted", TWILIO "scheduled", TWILIO "sending", TWILIO "receiving",
+        TWILIO "received", TWILIO "partially_delivered", TWILIO "Sent", "MessageSid=SM1&MessageStatus=sent",
+        "AccountSid=AC1&MessageStatus=sent", "AccountSid=AC1&MessageSid=&MessageStatus=sent",
+    };
+
+    assert_string_equal(twilio(TWILIO "sent&To=whatsapp%3A%2B1", "12.34"), "twilio AC1 SM1 sent 12.34 0 -\n");
+    assert_string_equal(twilio(TWILIO "delivered", NULL), "twilio AC1 SM1 delivered 0.0 0 -\n");
+    assert_string_equal(twilio(TWILIO "read", "12"), "twilio AC1 SM1 read 0.0 0 -\n");
+    assert_string_equal(twilio(TWILIO "undelivered&ErrorCode=63003", NULL),
+                        "twilio AC1 SM1 failed 0.0 0 the gateway reports a failure 63003: the recipient is not on WhatsApp\n");
+    assert_string_equal(twilio(TWILIO "failed&ErrorCode=64999", NULL), "twilio AC1 SM1 failed 0.0 0 the gateway reports a failure 64999\n");
+    assert_string_equal(twilio(TWILIO "failed&ErrorCode=0", NULL), "twilio AC1 SM1 failed 0.0 0 the gateway reports a failure\n");
+    assert_string_equal(twilio(TWILIO "canceled&ErrorCode=%0ax", NULL), "twilio AC1 SM1 failed 0.0 0 the gateway reports a failure\n");
+    for (size_t i = 0; i < ELEMENTSOF(passed_over); i++)
+        assert_string_equal(twilio(passed_over[i], "12.34"), "");
+    _cleanup_(buf_done) struct buf lengthy = BUF_MAX(2048);
+    (void) buf_printf(&lengthy, "AccountSid=%0200d&MessageSid=SM1&MessageStatus=sent", 1);
+    assert_string_equal(twilio(buf_string(&lengthy), NULL), "");
+    buf_clear(&lengthy);
+    (void) buf_printf(&lengthy, "AccountSid=AC1&MessageSid=%0600d&MessageStatus=sent", 1);
+    assert_string_equal(twilio(buf_string(&lengthy), NULL), "");
 }
 
 static void test_an_error_text_is_bounded(void **state) {
@@ -177,7 +213,7 @@ static int teardown(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cloud),
+        cmocka_unit_test(test_cloud), cmocka_unit_test(test_twilio),
         cmocka_unit_test(test_echoes_of_others_are_none),
         cmocka_unit_test(test_odd_updates_are_passed_over),
         cmocka_unit_test(test_an_error_text_is_bounded),

@@ -1,0 +1,6 @@
+-- herald.add_counts(a, b): the sums of what two parts of a planner's task did.
+CREATE OR REPLACE FUNCTION herald.add_counts(a herald.plan_counts, b herald.plan_counts) RETURNS herald.plan_counts
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT a.found + b.found, a.new + b.new, a.known + b.known, a.suppressed + b.suppressed, a.failed + b.failed, a.set_aside + b.set_aside;
+$$;

@@ -1,0 +1,11 @@
+-- herald.since(text): a time that a person gave: '2026-03-01 08:00', or an interval back from now ('2 hours'). Raises where it is neither.
+CREATE OR REPLACE FUNCTION herald.since(given text) RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN clock_timestamp() - given::interval;
+EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow THEN
+    RETURN given::timestamptz;
+END
+$$;

@@ -1,0 +1,111 @@
+"""Parts: media that belong to a message go after it, one by one and in order, by the same sender; and not at all without it."""
+
+import json
+
+import pytest
+
+from player import Daemon, accepted, add_rule, add_senders, rejected, row
+
+IMAGES = [{"type": "image", "url": "https://example.org/1.jpg", "caption": "one"}, {"type": "image", "url": "https://example.org/2.jpg"}]
+
+
+@pytest.fixture
+def daemon(db):
+    add_senders(db, "wa", "wb")
+    player = Daemon(db)
+    yield player
+    player.close()
+
+
+def album(db, media=IMAGES):
+    """A message with media; its id and those of its parts."""
+    ident = db.value("SELECT herald.send('+8801700000001', 'look', media => %s)", json.dumps(media))
+    return [ident, *parts(db, ident)]
+
+
+def parts(db, ident):
+    return db.column("SELECT id FROM whatsapp_notifications WHERE part_of = %s ORDER BY id", ident)
+
+
+def accept_next(db, daemon):
+    """The one message that is due is taken; its claim."""
+    claim, = daemon.turn().claims
+    turn = daemon.turn(accepted(claim, message_id=f"m{claim.id}"))
+    assert turn.claims == []  # not at once
+    return claim
+
+
+def a_gap_passes(db):
+    db.sql("UPDATE public.whatsapp_notifications SET next_at = next_at - interval '3 s' WHERE part_of IS NOT NULL AND next_at IS NOT NULL")
+
+
+def test_each_part_is_due_after_the_one_before_and_by_the_same_sender(db, daemon):
+    ident, first, second = album(db)
+    sender = accept_next(db, daemon).sender
+    assert 1 < daemon.turn().due_sec <= 2
+    a_gap_passes(db)
+    claim = accept_next(db, daemon)
+    assert (claim.id, claim.sender, claim.body, json.loads(claim.detail)) == (first, sender, "one", {"media": IMAGES[0]})
+    a_gap_passes(db)
+    claim = accept_next(db, daemon)
+    assert (claim.id, claim.sender, claim.body, json.loads(claim.detail)) == (second, sender, "", {"media": IMAGES[1]})
+    assert {row(db, i)["send_status"] for i in (ident, first, second)} == {"sent"}
+    assert daemon.turn().claims == []
+
+
+def test_a_rule_may_have_media(db, daemon):
+    add_rule(db, "campaign", f"""SELECT 'k' AS dedup_key, '+8801700000001' AS recipient, '{{}}'::jsonb AS data, 'day 1' AS body,
+                                        '{json.dumps(IMAGES)}'::jsonb AS media UNION ALL
+                                 SELECT 'l', '+8801700000002', '{{}}', 'no media', NULL UNION ALL
+                                 SELECT 'n', '+8801700000003', '{{}}', 'null', 'null'""")
+    for _ in range(2):
+        daemon.plan("campaign")
+    assert db.column("SELECT dedup_key FROM whatsapp_notifications ORDER BY dedup_key") == ["k", "k/part 1", "k/part 2", "l", "n"]
+    assert len(daemon.turn().claims) == 3
+
+
+@pytest.mark.parametrize("end", ["rejected", "cancelled"])
+def test_without_the_message_there_are_no_parts(db, daemon, end):
+    ident, *rest = album(db)
+    if end == "rejected":
+        daemon.turn(rejected(daemon.turn().claims[0]), room=0)
+    else:
+        db.sql("SELECT herald.cancel(%s)", ident)
+    assert [row(db, i)["send_status"] for i in rest] == ["cancelled", "cancelled"]
+    db.sql("SELECT herald.retry(%s)", ident)
+    accept_next(db, daemon)
+    a_gap_passes(db)
+    assert [c.id for c in daemon.turn().claims] == rest[:1]
+
+
+def test_what_waits_for_a_message_that_never_goes_expires_with_it(db, daemon):
+    _, first, _ = album(db)
+    db.sql("SELECT herald.pause('channel', 'whatsapp', 'x')")
+    assert any("what comes before it" in what for _, what in db.sql("SELECT at, what FROM herald.explain(%s)", first))
+    db.sql("UPDATE public.whatsapp_notifications SET expires_at = clock_timestamp(), next_at = least(next_at, clock_timestamp())")
+    db.sql("SELECT herald.resume('channel', 'whatsapp')")
+    daemon.turn()
+    assert db.column("SELECT DISTINCT send_status FROM whatsapp_notifications") == ["expired"]
+
+
+@pytest.mark.parametrize("item, problem", [
+    ("x", 'no object with a "type"'), ({"type": "hologram", "url": "https://x/1"}, 'no object with a "type"'),
+    ({"type": "image"}, 'no "url"'), ({"type": "image", "url": "file:///etc/passwd"}, 'no "url"'), ({"type": "image", "url": "https://a b"}, 'no "url"')])
+def test_an_item_that_cannot_be_sent_fails_and_the_others_go_on(db, daemon, item, problem):
+    _, first, bad, last = album(db, [IMAGES[0], item, IMAGES[1]])
+    assert problem in row(db, bad)["error"] and row(db, bad)["send_status"] == "failed"
+    accept_next(db, daemon)
+    for expected in (first, last):
+        a_gap_passes(db)
+        assert accept_next(db, daemon).id == expected
+
+
+def test_a_part_of_a_message_that_was_in_doubt_goes_when_a_receipt_settles_it(db, daemon):
+    ident, first, _ = album(db)
+    db.sql("UPDATE herald.senders SET gateway = 'wppconnect', account = '{\"session\": \"x\"}', gap = '1 ms', max_in_flight = 9")
+    daemon.turn(accepted(daemon.turn().claims[0], message_id="m1"), room=0)
+    db.sql("UPDATE public.whatsapp_notifications SET send_status = 'in_doubt' WHERE id = %s", ident)
+    db.sql("UPDATE public.whatsapp_notifications SET next_at = expires_at WHERE id = %s", first)
+    db.sql("SELECT herald.receive('{wppconnect}', '{x}', '{m1}', '{NULL}', '{NULL}', '{delivered}', '{NULL}', '{NULL}')")
+    a_gap_passes(db)
+    assert [c.id for c in daemon.turn().claims] == [first]
