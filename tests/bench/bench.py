@@ -304,7 +304,7 @@ def trickle_latency(app, count):
 
 def part_f(cluster, report, options):
     """A gateway that hangs and one that is dead, beside one that works: what that one notices."""
-    count, bad, few = (5000, 1000, 300) if options.quick else (20000, 5000, 1500)
+    count, bad, few = (5000, 1000, 300) if options.quick else (10000, 2000, 1000)
     for latency_ms in (0, 20):
         with application(cluster, f"bench_f{latency_ms}", latency_ms) as app, closing(Deaf()) as deaf:
             add_bad_senders(app, deaf)
