@@ -332,7 +332,7 @@ INSERT INTO herald.moves (from_status, to_status, why) VALUES
 CREATE TABLE herald.holds (
     kind text NOT NULL CHECK (kind IN ('all', 'rule', 'sender', 'channel', 'recipient', 'template')),
     name text NOT NULL DEFAULT '',
-    cause text NOT NULL CHECK (cause IN ('paused', 'new', 'flood', 'blocked', 'pair limit', 'template', 'opt-out')),
+    cause text NOT NULL CHECK (cause IN ('paused', 'new', 'flood', 'blocked', 'pair limit', 'template', 'opt-out', 'unpaired')),
     until timestamptz,
     reason text NOT NULL,
     who text NOT NULL DEFAULT session_user,
@@ -360,9 +360,15 @@ CREATE TABLE herald.health (
     ask_at timestamptz NOT NULL,
     asked_at timestamptz,
     is_well boolean,
-    reason text
+    reason text,
+    purpose text CHECK (purpose IN ('pair', 'unpair')),
+    purpose_until timestamptz,
+    code text,
+    code_until timestamptz
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE herald.health IS 'The senders whose gateway can say how they are: when it is asked next, and what it said last';
+COMMENT ON COLUMN herald.health.purpose IS 'what a person wants of its session, until purpose_until; NULL: only to know how it is';
+COMMENT ON COLUMN herald.health.code IS 'what the QR code says by which a telephone is paired: as good as a key';
 COMMENT ON COLUMN herald.health.is_well IS 'NULL: not asked yet, or the answer told nothing';
 
 CREATE TABLE herald.counts (

@@ -18,7 +18,7 @@ GRANT EXECUTE ON FUNCTION
     herald.backstop(text, bigint, int, bigint[]),
     herald.horizon(),
     herald.leave(text, bigint, bigint[]),
-    herald.tell(text[], text[], int[], text[]),
+    herald.tell(text[], text[], int[], text[], text[]),
     herald.prove_bell(text)
 TO herald_daemon;
 
@@ -42,6 +42,10 @@ GRANT EXECUTE ON FUNCTION herald.next_window(timestamptz, text, time, time), her
 -- Readers read; operators also retry, cancel, pause, send.
 GRANT SELECT ON public.whatsapp_notifications TO herald_reader, herald_operator;
 GRANT SELECT ON ALL TABLES IN SCHEMA herald TO herald_reader, herald_operator;
+-- The code by which a session is paired is for operators.
+REVOKE SELECT ON herald.health, herald.sessions FROM herald_reader;
+GRANT SELECT (sender, ask_at, asked_at, is_well, reason, purpose, purpose_until) ON herald.health TO herald_reader;
+GRANT SELECT (sender, gateway, state, reason, asked_at) ON herald.sessions TO herald_reader;
 GRANT EXECUTE ON FUNCTION
     herald.explain(bigint),
     herald.show(bigint),
@@ -64,5 +68,7 @@ GRANT EXECUTE ON FUNCTION
     herald.sweep(text),
     herald.sweep_dry_run(text),
     herald.replay(text, text),
+    herald.pair(text),
+    herald.unpair(text),
     herald.ring(text, text)
 TO herald_operator;

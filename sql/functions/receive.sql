@@ -1,7 +1,6 @@
 -- herald.receive(…): what gateways say became of messages. The arrays run in parallel, one element a receipt:
 --
---   gateways, accounts  whose receipt it is: 'cloud' and the phone_number_id, 'twilio' and the
---                       account_sid, 'wppconnect' and the session
+--   gateways, accounts  whose receipt it is: 'cloud' and the phone_number_id, 'wppconnect' and the session, …
 --   message_ids         the gateway's id of the message
 --   ids, attempt_ids    of ours, where the gateway echoes them (the Cloud API and Twilio do); else NULL
 --   statuses            'sent', 'delivered', 'read', 'failed'

@@ -9,7 +9,7 @@
 --                     or NULL
 --   'sender'          sender; target: base_url, target_kind: gateway, body: credential, detail: account
 --   'left'            id: how many due rows the claim met (as many as room: call again at once)
---   'ask'             sender: its gateway is to be asked how it is; a row 'sender' follows
+--   'ask'             sender: its gateway is to be asked how it is, or, target: told to 'pair' or 'unpair' it; a row 'sender' follows
 --   'task'            target: rule, target_kind: 'events' or 'sweep', id: its time limit in ms
 --   'look'            id: microseconds until the next thing is due by the clock (NULL: nothing), or until the next look where
 --                     something was met; sender: pg_snapshot_xmin before the look; target: 'poll' where the bell can't be

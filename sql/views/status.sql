@@ -38,6 +38,7 @@ SELECT x.item, x.value, x.attention FROM (
                    ELSE '; until ' || herald.local_time(h.until) END,
            CASE WHEN h.cause IN ('new', 'flood') THEN 'look with pgherald sweep ' || h.name || ' --dry-run, then pgherald resume rule ' || h.name
                 WHEN h.cause = 'blocked' THEN 'mend the sender; it is probed by itself'
+                WHEN h.cause = 'unpaired' THEN 'pgherald pair ' || h.name
                 WHEN h.cause = 'template' AND h.until IS NULL
                 THEN 'see to it in the WhatsApp Manager; it goes on when the gateway says so, or by pgherald resume template ' || h.name END
       FROM herald.holds h WHERE h.cause <> 'opt-out'

@@ -54,12 +54,15 @@ const struct verb verb_web = {
     .synopsis = "[OPTION…]",
     .summary = "Take receipts from gateways, and show figures to Prometheus: a process of its own",
     .help = "GET, POST /cloud             webhooks of the Cloud API, signed\n"
+            "POST /evolution/SECRET       webhooks of Evolution API\n"
             "POST /twilio                 status callbacks of Twilio, signed\n"
+            "POST /waha                   webhooks of WAHA, signed\n"
+            "POST /webjs/SECRET           webhooks of wwebjs-api\n"
             "POST /wppconnect/SECRET      webhooks of wppconnect\n"
             "GET /healthz /readyz         whether it runs, and whether it takes webhooks\n"
             "GET /metrics                 figures\n"
             "\n"
-            "Put a proxy that speaks TLS before it, and let only the first three through. SIGHUP reads secrets again.",
+            "Put a proxy that speaks TLS before it, and let only those of webhooks through. SIGHUP reads secrets again.",
     .options = options,
     .run = run,
 };

@@ -10,9 +10,10 @@
 
 #include "base/text.h"
 #include "gateway/cloud_table.h"
-#include "gateway/gateway.h"
+#include "gateway/compose.h"
 #include "gateway/scrub.h"
 #include "gateway/target.h"
+#include "gateway/understand.h"
 #include "io/url.h"
 
 #define CLOUD_URL "https://graph.facebook.com"
@@ -51,60 +52,29 @@ static int check_account(const struct sender *sender, struct buf *reterr) {
 }
 
 static int cloud_check(const struct sender *sender, struct buf *reterr) {
-    const char *fault;
+    int r = check_account(sender, reterr);
 
-    if (check_account(sender, reterr) < 0)
-        return -EINVAL;
-    if (sender->base_url && *sender->base_url) {
-        if (url_check(sender->base_url, &fault) < 0) {
-            (void) buf_printf(reterr, "base_url: the URL %s. Leave it empty for %s.", fault, CLOUD_URL);
-            return -EINVAL;
-        }
-        if (strchr(sender->base_url, '?')) {
-            (void) buf_printf(reterr, "base_url: the URL has a query (?), but a path must follow it. Leave it empty for %s.",
-                              CLOUD_URL);
-            return -EINVAL;
-        }
-    }
-    if (!sender->secret || !*sender->secret || !text_is_header_safe(sender->secret)) {
-        (void) buf_printf(reterr, "credential: %s. Store an access token with the permission whatsapp_business_messaging as a "
-                          "secret, and set the sender's credential to the secret's name, for example 'whatsapp_token'.",
-                          sender->secret && *sender->secret ? "the token holds a control character" : "no access token");
-        return -EINVAL;
-    }
-    return 0;
+    if (r >= 0 && sender->base_url && *sender->base_url)
+        r = compose_check_base_url(sender, "Leave it empty for " CLOUD_URL ".", reterr);
+    if (r >= 0)
+        r = compose_check_credential(sender, "access token",
+                                     "Store an access token with the permission whatsapp_business_messaging as a secret, and set "
+                                     "the sender's credential to the secret's name, for example 'whatsapp_token'.", reterr);
+    return r;
 }
 
 /* --- the request --- */
 
-static int reject(struct outcome *o, const char *reason) {
-    outcome_set(o, OUTCOME_REJECTED, SCOPE_MESSAGE, 0, 0, "%s", reason);
-    return 0;
-}
-
 /* 1, or 0 and the outcome. */
 static int check_message(const struct message *m, struct outcome *ret) {
-    size_t length;
-
     if (m->is_group && !target_is_cloud_group(m->target))
-        return reject(ret, strstr(m->target, "@g.us")
-                               ? "the Cloud API reaches only groups made through its own Groups API, not a telephone's group; "
-                                 "use a wppconnect sender"
-                               : "the target is not a group id of the Cloud API (base64 text like Y2FwaV9ncm91cDo…)");
+        return compose_reject(strstr(m->target, "@g.us")
+                                  ? "the Cloud API reaches only groups made through its own Groups API, not a telephone's group; "
+                                    "use a wppconnect sender"
+                                  : "the target is not a group id of the Cloud API (base64 text like Y2FwaV9ncm91cDo…)", ret);
     if (!m->is_group && !target_is_e164(m->target))
-        return reject(ret, "the target is not an E.164 number: + and 7 to 15 digits");
-    if (m->template)
-        return 1;
-    if (text_is_blank(m->body))
-        return reject(ret, "the message is empty");
-    length = text_length(m->body);
-    if (length > CLOUD_BODY_LENGTH_MAX) {
-        outcome_set(ret, OUTCOME_REJECTED, SCOPE_MESSAGE, 0, 0,
-                    "the message has %zu characters, and the Cloud API takes %d; shorten it or make it two", length,
-                    CLOUD_BODY_LENGTH_MAX);
-        return 0;
-    }
-    return 1;
+        return compose_reject("the target is not an E.164 number: + and 7 to 15 digits", ret);
+    return m->template ? 1 : compose_check_text(m, "the Cloud API", CLOUD_BODY_LENGTH_MAX, ret);
 }
 
 /* One parameter: 1, 0 and the outcome, or a negative errno. */
@@ -149,7 +119,7 @@ static int write_parameters(struct json_writer *w, const struct json_value *para
         int r;
 
         if ((json_text_at(p, "name") != NULL) != first_is_named)
-            return reject(ret, "some template parameters have names and some have none; WhatsApp takes all or none");
+            return compose_reject("some template parameters have names and some have none; WhatsApp takes all or none", ret);
         r = write_parameter(w, p, ++position, &flat, ret);
         if (r <= 0)
             return r;
@@ -166,7 +136,7 @@ static int write_template(struct json_writer *w, const struct json_value *templa
     int r = 1;
 
     if (text_is_blank(name) || text_is_blank(language))
-        return reject(ret, "the template has no gateway_name or no gateway_locale; set both in herald.templates");
+        return compose_reject("the template has no gateway_name or no gateway_locale; set both in herald.templates", ret);
     json_write_member(w, "type", "template");
     json_write_key(w, "template");
     json_write_object(w);
@@ -178,7 +148,7 @@ static int write_template(struct json_writer *w, const struct json_value *templa
     if (parameters && json_type(parameters) == JSON_ARRAY && json_first(parameters))
         r = write_parameters(w, parameters, ret);
     else if (parameters && json_type(parameters) != JSON_ARRAY && json_type(parameters) != JSON_NULL)
-        r = reject(ret, "the template's parameters are not a list");
+        r = compose_reject("the template's parameters are not a list", ret);
     json_write_object_end(w);
     return r;
 }
@@ -214,25 +184,20 @@ static int write_body(const struct message *m, struct buf *out, struct outcome *
     (void) snprintf(key, sizeof(key), "%" PRId64 ".%" PRId64, m->id, m->attempt_id);
     json_write_member(w, "biz_opaque_callback_data", key);
     json_write_object_end(w);
-    r = json_writer_finish(w);
-    if (r == -EMSGSIZE)
-        return reject(ret, "the message with its template parameters is too large");
-    return r < 0 ? r : 1;
+    return compose_body(json_writer_finish(w), ret);
 }
 
 /* Of the number itself (rest ""), or of what is below it. */
 static int write_head(const struct sender *sender, const char *rest, struct request *request) {
-    _cleanup_(buf_wipe) struct buf bearer = BUF_MAX(REQUEST_HEADER_BYTES_MAX);
     const char *version = json_text_at(sender->account, "api_version");
     int r;
 
     (void) url_append_base(&request->url, sender->base_url && *sender->base_url ? sender->base_url : CLOUD_URL);
     (void) buf_printf(&request->url, "/%s/%s%s", version ? version : CLOUD_VERSION,
                       json_text_at(sender->account, "phone_number_id"), rest);
-    (void) buf_printf(&bearer, "Bearer %s", sender->secret);
-    r = buf_error(&request->url) < 0 ? buf_error(&request->url) : buf_error(&bearer);
+    r = buf_error(&request->url);
     if (r >= 0)
-        r = request_add_header(request, "Authorization", buf_string(&bearer));
+        r = compose_add_credential(request, "Authorization", "Bearer ", sender);
     if (r >= 0 && strcmp(request->method, "POST") == 0)
         r = request_add_header(request, "Content-Type", "application/json");
     return r;
@@ -243,20 +208,12 @@ static int cloud_request(const struct sender *sender, const struct message *mess
     _cleanup_(buf_done) struct buf fault = BUF_MAX(CHECK_FAULT_BYTES);
     int r;
 
-    if (cloud_check(sender, &fault) < 0) {
-        outcome_set(ret_outcome, OUTCOME_WAIT, SCOPE_SENDER, CONFIGURATION_WAIT_SEC, 0, "%s", buf_string(&fault));
-        return 0;
-    }
+    if (cloud_check(sender, &fault) < 0)
+        return compose_incomplete(&fault, ret_outcome);
     r = check_message(message, ret_outcome);
-    if (r <= 0)
-        return r;
-    r = write_head(sender, "/messages", ret_request);
-    if (r == -EINVAL || r == -EMSGSIZE) {
-        outcome_set(ret_outcome, OUTCOME_WAIT, SCOPE_SENDER, CONFIGURATION_WAIT_SEC, 0,
-                    "base_url or the credential is too long, or not fit for a request");
-        return 0;
-    }
-    return r < 0 ? r : write_body(message, &ret_request->body, ret_outcome);
+    if (r > 0)
+        r = compose_head(write_head(sender, "/messages", ret_request), ret_outcome);
+    return r > 0 ? write_body(message, &ret_request->body, ret_outcome) : r;
 }
 
 /* --- the answer --- */
@@ -292,44 +249,33 @@ static int64_t error_code(const struct json_value *error) {
 }
 
 /* 2xx: taken, or nobody knows. */
-static void understand_success(const struct reply *reply, const struct json_value *root, const char *fault, const char *words,
-                               struct outcome *ret) {
-    const struct json_value *id = json_at(root, "messages.0.id");
-    const char *why = "it has no messages[0].id";
+static void understand_success(const struct understood *a, struct outcome *ret) {
+    const char *id = understood_string(a, "messages.0.id");
 
-    if (id && json_type(id) == JSON_STRING && outcome_accept(ret, reply->status, json_text(id)))
-        return;
-    if (!root)
-        why = reply->body_size == 0 ? "it is empty" : fault;
-    else if (id)
-        why = "its messages[0].id can't be kept";
-    outcome_set(ret, OUTCOME_IN_DOUBT, SCOPE_MESSAGE, 0, reply->status,
-                "HTTP %d, but the answer can't be understood: %s%s%s", reply->status, why, *words ? ": " : "", words);
+    if (!id || !outcome_accept(ret, a->reply->status, id))
+        understood_doubt(a, json_at(a->root, "messages.0.id") ? "its messages[0].id can't be kept" : "it has no messages[0].id",
+                         ret);
 }
 
 static void cloud_understand(const struct sender *sender, const struct message *message, const struct reply *reply,
                              struct outcome *ret_outcome) {
-    _cleanup_(json_freep) struct json *doc = NULL;
-    const struct json_value *root = NULL, *error;
-    const char *fault = "it is not JSON";
-    char words[OUTCOME_REASON_BYTES];
+    _cleanup_(understood_done) struct understood answer;
+    const struct json_value *error;
     bool has_error;
     int64_t code;
 
-    if (json_parse(reply->body ? reply->body : "", reply->body ? reply->body_size : 0, &doc, &fault) >= 0)
-        root = json_root(doc);
-    error = json_at(root, "error");
+    understood_init(&answer, reply, sender, message);
+    error = json_at(answer.root, "error");
     has_error = error && json_type(error) == JSON_OBJECT;
-    error_words(sender, message, has_error ? error : NULL, words, sizeof(words));
+    if (has_error)
+        error_words(sender, message, error, answer.words, sizeof(answer.words));
     if (reply->status / 100 == 2) {
-        understand_success(reply, root, fault, words, ret_outcome);
+        understand_success(&answer, ret_outcome);
         return;
     }
-    if (!*words)
-        scrub_reply(reply, root, sender, message, words, sizeof(words));
     code = has_error ? error_code(error) : OUTCOME_CODE_NONE;
     outcome_classify(cloud_table(reply, code, has_error, has_error && json_is_true_at(error, "is_transient")), reply, code,
-                     words, ret_outcome);
+                     answer.words, ret_outcome);
 }
 
 /* --- how it is: whether the token still opens the number --- */

@@ -18,7 +18,6 @@
 
 #define CODE(c) .code_min = (c), .code_max = (c)
 #define CODES(from, to) .code_min = (from), .code_max = (to)
-#define WAIT(s, seconds) .kind = OUTCOME_WAIT, .scope = SCOPE_##s, .wait_sec = (seconds)
 #define AGAIN WAIT(MESSAGE, WAIT_BY_BACKOFF)
 #define REJECTED .kind = OUTCOME_REJECTED
 #define IN_DOUBT .kind = OUTCOME_IN_DOUBT

@@ -5,8 +5,10 @@
 #include "gateway/scrub.h"
 
 /* In the order of gateway_names(). */
-static const struct gateway *const gateways[] = {&gateway_cloud, &gateway_smtp, &gateway_twilio, &gateway_webhook,
-                                                 &gateway_wppconnect};
+static const struct gateway *const gateways[] = {
+    &gateway_cloud,  &gateway_evolution, &gateway_smtp,  &gateway_twilio,
+    &gateway_waha,   &gateway_webhook,   &gateway_webjs, &gateway_wppconnect,
+};
 
 const struct gateway *gateway_find(const char *name) {
     for (size_t i = 0; name && i < ELEMENTSOF(gateways); i++)
@@ -16,7 +18,7 @@ const struct gateway *gateway_find(const char *name) {
 }
 
 const char *gateway_names(void) {
-    return "cloud, smtp, twilio, webhook, wppconnect";
+    return "cloud, evolution, smtp, twilio, waha, webhook, webjs, wppconnect";
 }
 
 void gateway_outcome(const struct gateway *gateway, const struct sender *sender, const struct message *message,

@@ -71,7 +71,7 @@ struct gateway {
 /* The gateway of that name, or NULL. */
 const struct gateway *gateway_find(const char *name);
 
-/* "cloud, smtp, twilio, webhook, wppconnect": for an error text. Static. */
+/* "cloud, webhook, …": for an error text. Static. */
 const char *gateway_names(void);
 
 /* The outcome of any reply: UNSENT makes the sender wait, UNKNOWN is in doubt, and a complete one is the gateway's to
@@ -90,7 +90,10 @@ void health_from_outcome(const struct outcome *outcome, struct health *ret_healt
 const char *health_kind_to_string(enum health_kind kind);
 
 extern const struct gateway gateway_cloud;
+extern const struct gateway gateway_evolution;
 extern const struct gateway gateway_smtp;
 extern const struct gateway gateway_twilio;
+extern const struct gateway gateway_waha;
 extern const struct gateway gateway_webhook;
+extern const struct gateway gateway_webjs;
 extern const struct gateway gateway_wppconnect;

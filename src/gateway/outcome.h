@@ -53,6 +53,9 @@ struct outcome_rule {
     const char *meaning; /* for a person, with the remedy where there is one */
 };
 
+/* In a row: what the scope waits for, and how long. */
+#define WAIT(s, seconds) .kind = OUTCOME_WAIT, .scope = SCOPE_##s, .wait_sec = (seconds)
+
 /* The first row of the table that matches; the table must end with a row that matches everything. */
 const struct outcome_rule *outcome_match(const struct outcome_rule *table, const struct reply *reply, int64_t code,
                                          const char *detail);

@@ -283,22 +283,28 @@ static bool is_plain_text(const struct reply *reply) {
     return i < reply->body_size && !strchr("<{[", reply->body[i]);
 }
 
-void scrub_reply(const struct reply *reply, const struct json_value *root, const struct sender *sender,
-                 const struct message *message, char *ret, size_t ret_size) {
+const char *reply_sentence(const struct json_value *root) {
     static const char *const places[] = {
-        "error.message", "error", "message", "response.message", "response.message.0", "exception.message", "reason", "detail",
-        "response",
+        "error.message", "response.message", "response.message.0", "response.message.0.0", "exception.message", "message",
+        "message.0", "error", "reason", "detail", "response",
     };
 
-    ret[0] = '\0';
     for (size_t i = 0; root && i < ELEMENTSOF(places); i++) {
         const char *text = json_text_at(root, places[i]);
 
-        if (text && *text) {
-            scrub_text(text, strlen(text), sender, message, ret, ret_size);
-            return;
-        }
+        if (text && *text)
+            return text;
     }
-    if (!root && reply->body && is_plain_text(reply))
+    return NULL;
+}
+
+void scrub_reply(const struct reply *reply, const struct json_value *root, const struct sender *sender,
+                 const struct message *message, char *ret, size_t ret_size) {
+    const char *sentence = reply_sentence(root);
+
+    ret[0] = '\0';
+    if (sentence)
+        scrub_text(sentence, strlen(sentence), sender, message, ret, ret_size);
+    else if (!root && reply->body && is_plain_text(reply))
         scrub_text(reply->body, reply->body_size, sender, message, ret, ret_size);
 }

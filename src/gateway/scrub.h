@@ -19,7 +19,10 @@ void scrub_text(const char *bytes, size_t size, const struct sender *sender, con
  * a gateway may echo, replaced by "[…]", in pieces too. Everything else stays: whoever may read the answer may read the row. */
 int scrub_kept(struct buf *b, const char *bytes, size_t size, const struct sender *sender) _must_check_;
 
-/* The sentence in an answer: the first string among the places where gateways put it ("error.message", "error", "message",
- * …; root may be NULL), else the plain text of an answer that is neither JSON nor HTML. "" where there is none. Scrubbed. */
+/* The sentence in an answer: the first string among the places where gateways put it ("error.message", "message", "error", …), or
+ * NULL. Not scrubbed, and borrowed from the document (may be NULL). */
+const char *reply_sentence(const struct json_value *root);
+
+/* That sentence, else the plain text of an answer that is neither JSON nor HTML; "" where there is none. Scrubbed. */
 void scrub_reply(const struct reply *reply, const struct json_value *root, const struct sender *sender,
                  const struct message *message, char *ret, size_t ret_size);

@@ -20,8 +20,8 @@ int twilio_sign(const char *auth_token, const char *url, const struct form *form
     _cleanup_(hmac_freep) struct hmac *h = NULL;
     _cleanup_(buf_done) struct buf text = BUF_MAX(TWILIO_SIGNATURE_BYTES - 1);
     struct form_field fields[FORM_FIELDS_MAX];
-    unsigned char bytes[HMAC_BYTES];
-    int r = hmac_new_sha1(auth_token, strlen(auth_token), &h);
+    unsigned char bytes[HMAC_SHA1];
+    int r = hmac_new(HMAC_SHA1, auth_token, strlen(auth_token), &h);
 
     memcpy(fields, form->fields, form->count * sizeof(*fields));
     qsort(fields, form->count, sizeof(*fields), compare_fields);
@@ -35,9 +35,9 @@ int twilio_sign(const char *auth_token, const char *url, const struct form *form
             r = hmac_add(h, fields[i].value, strlen(fields[i].value));
     }
     if (r >= 0)
-        r = hmac_finish(h, bytes);
+        r = hmac_finish(h, bytes, sizeof(bytes));
     if (r >= 0)
-        r = base64_append(&text, bytes, HMAC_SHA1_BYTES);
+        r = base64_append(&text, bytes, sizeof(bytes));
     if (r >= 0)
         memcpy(ret, buf_string(&text), TWILIO_SIGNATURE_BYTES);
     return r;

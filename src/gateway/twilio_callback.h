@@ -7,7 +7,7 @@
 #include "io/form.h"
 #include "io/hmac.h"
 
-enum { TWILIO_SIGNATURE_BYTES = BASE64_BYTES(HMAC_SHA1_BYTES) };
+enum { TWILIO_SIGNATURE_BYTES = BASE64_BYTES(HMAC_SHA1) };
 
 /* The name of our "ID.ATTEMPT" in the query. */
 #define TWILIO_ECHO "id"

@@ -28,10 +28,10 @@
 #include <strings.h>
 
 #include "base/text.h"
-#include "gateway/gateway.h"
+#include "gateway/compose.h"
 #include "gateway/placeholder.h"
-#include "gateway/scrub.h"
 #include "gateway/target.h"
+#include "gateway/understand.h"
 #include "gateway/webhook_check.h"
 #include "io/url.h"
 
@@ -40,8 +40,6 @@ enum {
     CHECK_FAULT_BYTES = 2048,
     NEW_CONTACTS_WAIT_SEC = 6 * 60 * 60,
 };
-
-#define WAIT(s, seconds) .kind = OUTCOME_WAIT, .scope = SCOPE_##s, .wait_sec = (seconds)
 
 /* Words of well-known gateways come before their status, which alone would say something else. */
 static const struct outcome_rule words_first[] = {
@@ -152,39 +150,24 @@ static int write_url(const struct sender *sender, struct buf *url) {
     return r < 0 ? r : buf_append_string(url, path);
 }
 
-static int reject(struct outcome *o, const char *reason) {
-    outcome_set(o, OUTCOME_REJECTED, SCOPE_MESSAGE, 0, 0, "%s", reason);
-    return 0;
-}
-
 static int webhook_request(const struct sender *sender, const struct message *message, struct request *ret_request,
                            struct outcome *ret_outcome) {
     _cleanup_(buf_done) struct buf fault = BUF_MAX(CHECK_FAULT_BYTES);
     int r;
 
-    if (webhook_check(sender, &fault) < 0) {
-        outcome_set(ret_outcome, OUTCOME_WAIT, SCOPE_SENDER, CONFIGURATION_WAIT_SEC, 0, "%s", buf_string(&fault));
-        return 0;
-    }
+    if (webhook_check(sender, &fault) < 0)
+        return compose_incomplete(&fault, ret_outcome);
     if (text_is_blank(message->target) || !text_is_header_safe(message->target))
-        return reject(ret_outcome, "the target is empty or holds a control character");
-    if (text_is_blank(message->body))
-        return reject(ret_outcome, message->template ? "a webhook knows no templates of its own; give the template a body"
-                                                     : "the message is empty");
+        return compose_reject("the target is empty or holds a control character", ret_outcome);
+    r = compose_check_text(message, "a webhook", SIZE_MAX, ret_outcome);
+    if (r <= 0)
+        return r;
     ret_request->method = webhook_method(sender->account);
     r = write_url(sender, &ret_request->url);
     if (r >= 0)
         r = write_headers(sender, message, ret_request);
-    if (r < 0 && r != -ENOMEM) {
-        outcome_set(ret_outcome, OUTCOME_WAIT, SCOPE_SENDER, CONFIGURATION_WAIT_SEC, 0,
-                    "base_url, a header or the credential is too long, or not fit for a request");
-        return 0;
-    }
-    if (r >= 0)
-        r = write_body(sender, message, &ret_request->body);
-    if (r == -EMSGSIZE)
-        return reject(ret_outcome, "the message is too large");
-    return r < 0 ? r : 1;
+    r = compose_head(r, ret_outcome);
+    return r > 0 ? compose_body(write_body(sender, message, &ret_request->body), ret_outcome) : r;
 }
 
 /* --- the answer --- */
@@ -237,48 +220,41 @@ static bool values_equal(const struct json_value *a, const struct json_value *b)
 
 /* A status of success; where account.success asks for more, that too must be there. Not there is in doubt; another value than
  * success.equals names is the gateway's own no. */
-static void understand_success(const struct json_value *account, const struct reply *reply, const struct json_value *root,
-                               const char *fault, const char *words, struct outcome *ret) {
+static void understand_success(const struct json_value *account, const struct understood *a, struct outcome *ret) {
     const struct json_value *equals = json_at(account, "success.equals"), *id;
-    const char *path = json_text_at(account, "success.path"), *colon = *words ? ": " : "";
+    const char *path = json_text_at(account, "success.path"), *colon = *a->words ? ": " : "";
+    int status = a->reply->status;
 
-    if (!root && (path || equals)) {
-        outcome_set(ret, OUTCOME_IN_DOUBT, SCOPE_MESSAGE, 0, reply->status, "HTTP %d, but the answer can't be understood: %s%s%s",
-                    reply->status, reply->body_size == 0 ? "it is empty" : fault, colon, words);
+    if (!a->root && (path || equals)) {
+        understood_doubt(a, NULL, ret);
         return;
     }
     for (const struct json_value *e = equals ? json_first(equals) : NULL; e; e = json_next(e)) {
-        const struct json_value *value = json_at(root, json_key(e));
+        const struct json_value *value = json_at(a->root, json_key(e));
 
         if (value && values_equal(value, e))
             continue;
-        outcome_set(ret, value ? OUTCOME_WAIT : OUTCOME_IN_DOUBT, SCOPE_MESSAGE, WAIT_BY_BACKOFF, reply->status,
-                    "HTTP %d, but \"%s\" is not %s%s%s", reply->status, json_key(e),
-                    value ? "what account.success says" : "in the answer", colon, words);
+        outcome_set(ret, value ? OUTCOME_WAIT : OUTCOME_IN_DOUBT, SCOPE_MESSAGE, WAIT_BY_BACKOFF, status,
+                    "HTTP %d, but \"%s\" is not %s%s%s", status, json_key(e),
+                    value ? "what account.success says" : "in the answer", colon, a->words);
         return;
     }
-    id = path ? json_at(root, path) : NULL;
-    if (outcome_accept(ret, reply->status, path ? (id && json_text(id) ? json_text(id) : "") : NULL))
+    id = path ? json_at(a->root, path) : NULL;
+    if (outcome_accept(ret, status, path ? (id && json_text(id) ? json_text(id) : "") : NULL))
         return;
-    outcome_set(ret, OUTCOME_IN_DOUBT, SCOPE_MESSAGE, 0, reply->status, "HTTP %d, but the message's id at \"%s\" %s%s%s",
-                reply->status, path, id ? "can't be kept" : "is not in the answer", colon, words);
+    outcome_set(ret, OUTCOME_IN_DOUBT, SCOPE_MESSAGE, 0, status, "HTTP %d, but the message's id at \"%s\" %s%s%s",
+                status, path, id ? "can't be kept" : "is not in the answer", colon, a->words);
 }
 
 static void webhook_understand(const struct sender *sender, const struct message *message, const struct reply *reply,
                                struct outcome *ret_outcome) {
-    _cleanup_(json_freep) struct json *doc = NULL;
-    const struct json_value *root = NULL;
-    const char *fault = "it is not JSON";
-    char words[OUTCOME_REASON_BYTES];
+    _cleanup_(understood_done) struct understood answer;
 
-    if (json_parse(reply->body ? reply->body : "", reply->body ? reply->body_size : 0, &doc, &fault) >= 0)
-        root = json_root(doc);
-    scrub_reply(reply, root, sender, message, words, sizeof(words));
-    if (is_success(sender->account, reply->status)) {
-        understand_success(sender->account, reply, root, fault, words, ret_outcome);
-        return;
-    }
-    outcome_classify(answer_table(sender->account, reply, words), reply, OUTCOME_CODE_NONE, words, ret_outcome);
+    understood_init(&answer, reply, sender, message);
+    if (is_success(sender->account, reply->status))
+        understand_success(sender->account, &answer, ret_outcome);
+    else
+        outcome_classify(answer_table(sender->account, reply, answer.words), reply, OUTCOME_CODE_NONE, answer.words, ret_outcome);
 }
 
 const struct gateway gateway_webhook = {

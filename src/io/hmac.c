@@ -19,35 +19,32 @@ struct hmac *hmac_free(struct hmac *h) {
     return NULL;
 }
 
-static int hmac_new_of(const EVP_MD *digest, const void *key, size_t key_size, struct hmac **ret) {
+static const EVP_MD *find_digest(enum hmac_digest digest) {
+    return digest == HMAC_SHA1 ? EVP_sha1() : digest == HMAC_SHA256 ? EVP_sha256() : EVP_sha512();
+}
+
+int hmac_new(enum hmac_digest digest, const void *key, size_t key_size, struct hmac **ret) {
     _cleanup_(hmac_freep) struct hmac *h = calloc(1, sizeof(*h));
 
     if (!h)
         return -ENOMEM;
     h->key = EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL, key, key_size);
     h->context = EVP_MD_CTX_new();
-    if (!h->key || !h->context || EVP_DigestSignInit(h->context, NULL, digest, NULL, h->key) != 1)
+    if (!h->key || !h->context || EVP_DigestSignInit(h->context, NULL, find_digest(digest), NULL, h->key) != 1)
         return -EIO;
     *ret = TAKE_PTR(h);
     return 0;
-}
-
-int hmac_new(const void *key, size_t key_size, struct hmac **ret) {
-    return hmac_new_of(EVP_sha256(), key, key_size, ret);
-}
-
-int hmac_new_sha1(const void *key, size_t key_size, struct hmac **ret) {
-    return hmac_new_of(EVP_sha1(), key, key_size, ret);
 }
 
 int hmac_add(struct hmac *h, const void *bytes, size_t size) {
     return EVP_DigestSignUpdate(h->context, bytes, size) == 1 ? 0 : -EIO;
 }
 
-int hmac_finish(struct hmac *h, unsigned char ret[static HMAC_BYTES]) {
-    size_t size = HMAC_BYTES;
+int hmac_finish(struct hmac *h, unsigned char *ret, size_t ret_size) {
+    size_t size = ret_size;
 
-    return EVP_DigestSignFinal(h->context, ret, &size) == 1 && (size == HMAC_BYTES || size == HMAC_SHA1_BYTES) ? 0 : -EIO;
+    /* libcrypto refuses where ret is too short. */
+    return EVP_DigestSignFinal(h->context, ret, &size) == 1 && size == ret_size ? 0 : -EIO;
 }
 
 bool hmac_bytes_equal(const void *a, const void *b, size_t size) {

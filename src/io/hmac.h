@@ -6,17 +6,17 @@
 
 #include "base/cleanup.h"
 
-enum { HMAC_BYTES = 32, HMAC_SHA1_BYTES = 20 };
+/* What is behind the HMAC, by the bytes that it has. SHA-1 is for a gateway that signs with nothing better. */
+enum hmac_digest { HMAC_SHA1 = 20, HMAC_SHA256 = 32, HMAC_SHA512 = 64 };
 
 struct hmac;
 
-/* HMAC-SHA256. The key is copied. -EIO: libcrypto can't, as where its configuration forbids it. */
-int hmac_new(const void *key, size_t key_size, struct hmac **ret) _must_check_;
-
-/* HMAC-SHA1, for a gateway that signs with nothing better; its first HMAC_SHA1_BYTES count. */
-int hmac_new_sha1(const void *key, size_t key_size, struct hmac **ret) _must_check_;
+/* The key is copied. -EIO: libcrypto can't, as where its configuration forbids it. */
+int hmac_new(enum hmac_digest digest, const void *key, size_t key_size, struct hmac **ret) _must_check_;
 int hmac_add(struct hmac *h, const void *bytes, size_t size) _must_check_;
-int hmac_finish(struct hmac *h, unsigned char ret[static HMAC_BYTES]) _must_check_;
+
+/* -EIO also where ret has not the digest's size. */
+int hmac_finish(struct hmac *h, unsigned char *ret, size_t ret_size) _must_check_;
 struct hmac *hmac_free(struct hmac *h);
 DEFINE_CLEANUP(struct hmac *, hmac_free)
 

@@ -19,7 +19,7 @@ struct chats {
 };
 
 const char *chat_gateway_to_string(enum chat_gateway gateway) {
-    static const char *const names[CHAT_GATEWAY_COUNT] = {"cloud", "wppconnect", "webhook", "twilio"};
+    static const char *const names[CHAT_GATEWAY_COUNT] = {"cloud", "wppconnect", "webhook", "twilio", "webjs", "waha", "evolution"};
     return names[gateway];
 }
 

@@ -13,9 +13,18 @@ enum {
     CHATS_TEXT_BYTES_MAX = 4096,      /* every other text, but for the template */
 };
 
-enum chat_gateway { CHAT_CLOUD, CHAT_WPPCONNECT, CHAT_WEBHOOK, CHAT_TWILIO, CHAT_GATEWAY_COUNT };
+enum chat_gateway {
+    CHAT_CLOUD,
+    CHAT_WPPCONNECT,
+    CHAT_WEBHOOK,
+    CHAT_TWILIO,
+    CHAT_WEBJS,
+    CHAT_WAHA,
+    CHAT_EVOLUTION,
+    CHAT_GATEWAY_COUNT,
+};
 
-/* "cloud", "wppconnect", "webhook", "twilio". */
+/* "cloud", "wppconnect", "webhook", … */
 const char *chat_gateway_to_string(enum chat_gateway gateway);
 
 /* The texts of a message. */
@@ -36,6 +45,7 @@ struct chat_arrival {
     bool is_group;
     bool is_refused; /* answered with an error: shown, but neither received nor a duplicate */
     unsigned answered; /* HTTP status; 0: no answer was given */
+    unsigned unknown;  /* with what this gateway answers where a behaviour says 400, not on WhatsApp; 0: with that */
     int64_t code;      /* the gateway's own code of a refusal, or 0 */
     const char *text[CHAT_TEXT_COUNT];
 };

@@ -62,6 +62,41 @@ bool call_path_matches(const char *pattern, const char *path, char parts[PATH_PA
     return *path == '\0';
 }
 
+int sandbox_reply_flat(struct sandbox_reply *a, unsigned status, const char *const *members) {
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, status, JSON_EXPRESS);
+    if (!w)
+        return -ENOMEM;
+    json_write_object(w);
+    for (; *members; members += 2)
+        json_write_member(w, members[0], members[1]);
+    json_write_object_end(w);
+    int r = json_writer_finish(w);
+    return r < 0 ? r : 1;
+}
+
+int sandbox_reply_page(struct sandbox_reply *a, unsigned status, const char *what) {
+    _cleanup_(buf_done) struct buf page = BUF_MAX(1024);
+    (void) buf_printf(&page,
+                      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Error</title>\n</head>\n"
+                      "<body>\n<pre>%s</pre>\n</body>\n</html>\n",
+                      what);
+    sandbox_reply_text(a, status, "text/html; charset=utf-8", buf_string(&page));
+    return 1;
+}
+
+void sandbox_append_recipient(struct buf *b, const char *chat_id) {
+    size_t digits = strspn(chat_id, "0123456789");
+    if (digits > 0 && strcmp(chat_id + digits, "@c.us") == 0)
+        (void) buf_printf(b, "+%.*s", (int) digits, chat_id);
+    else
+        (void) buf_append_string(b, chat_id);
+}
+
+bool text_ends_with(const char *text, const char *end) {
+    size_t size = strlen(text), end_size = strlen(end);
+    return size >= end_size && strcmp(text + size - end_size, end) == 0;
+}
+
 const char *call_bearer(const struct call *call) {
     if (!call->authorization || strncasecmp(call->authorization, "Bearer ", 7) != 0)
         return NULL;
@@ -130,6 +165,8 @@ int sandbox_receive(struct sandbox *s, struct chat_arrival *arrival, unsigned su
                     struct verdict *ret) {
     struct verdict verdict =
             behaviour_decide(s->behaviour, arrival->gateway, arrival->text[CHAT_SENDER], arrival->text[CHAT_RECIPIENT]);
+    if (verdict.status == 400 && arrival->unknown)
+        verdict.status = arrival->unknown;
     a->latency_usec = verdict.latency_usec;
     a->manner = manner_of(verdict.mode);
     if (verdict.status != 0 && verdict.retry_after_sec >= 0)

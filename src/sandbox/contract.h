@@ -25,7 +25,7 @@ enum {
 struct call {
     const char *method;
     const char *path; /* decoded, without the query */
-    const char *content_type, *authorization, *host, *origin, *fetch_site;
+    const char *content_type, *authorization, *api_key, *apikey, *host, *origin, *fetch_site;
     const char *after, *recipient, *refused, *generation; /* of the query */
     const char *body;
     size_t body_size;
@@ -84,6 +84,20 @@ void sandbox_reply_header(struct sandbox_reply *a, const char *name, const char 
  * The parts, not empty, come out as texts. */
 bool call_path_matches(const char *pattern, const char *path, char parts[PATH_PARTS_MAX][PATH_PART_BYTES]);
 
+/* {"NAME": "text", …} of one level: most answers are that. The list ends with NULL. 1, or a negative errno. */
+int sandbox_reply_flat(struct sandbox_reply *a, unsigned status, const char *const *members) _must_check_;
+
+#define FLAT(...) ((const char *const[]) {__VA_ARGS__, NULL})
+
+/* A page, as a server on Express answers where it does not come to its own code. 1. */
+int sandbox_reply_page(struct sandbox_reply *a, unsigned status, const char *what) _must_check_;
+
+/* Appends what a person reads as the recipient: +number for a chat of one ("8801712345678@c.us"), else the chat's id. */
+void sandbox_append_recipient(struct buf *b, const char *chat_id);
+
+/* Whether it ends so. */
+bool text_ends_with(const char *text, const char *end);
+
 /* The bearer token of the request, or NULL. */
 const char *call_bearer(const struct call *call);
 
@@ -108,6 +122,9 @@ int sandbox_reply_spoil(struct sandbox_reply *a, const struct verdict *verdict) 
 /* The contracts. 1: answered; 0: the path is none of theirs; or a negative errno. */
 int contract_cloud(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
 int contract_wppconnect(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
+int contract_evolution(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
+int contract_waha(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
+int contract_webjs(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
 int contract_twilio(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
 int contract_webhook(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
 

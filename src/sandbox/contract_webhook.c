@@ -15,11 +15,6 @@ static const char *text_of(const struct json_value *root, const char *const *nam
     return NULL;
 }
 
-static bool is_group_id(const char *recipient) {
-    size_t size = strlen(recipient);
-    return size > 5 && strcmp(recipient + size - 5, "@g.us") == 0;
-}
-
 /* What a person reads as the recipient: digits get their '+', and so do chat ids of one person. */
 static void write_recipient(struct buf *b, const char *phone) {
     const char *bare = phone + (*phone == '+');
@@ -40,7 +35,7 @@ static int receive(struct sandbox *s, const struct json_value *root, const char 
         return r;
     struct chat_arrival arrival = {
         .gateway = CHAT_WEBHOOK,
-        .is_group = json_is_true_at(root, "isGroup") || is_group_id(buf_string(&recipient)),
+        .is_group = json_is_true_at(root, "isGroup") || text_ends_with(buf_string(&recipient), "@g.us"),
         .text = {[CHAT_SENDER] = sender, [CHAT_RECIPIENT] = buf_string(&recipient), [CHAT_BODY] = body,
                  [CHAT_MESSAGE_ID] = message_id, [CHAT_KEY] = text_of(root, (const char *const[]) {"key", "id", NULL})},
     };

@@ -10,23 +10,8 @@ enum { PHONES_MAX = 64, INDIVIDUAL_CHARACTERS_MAX = 14 };
 
 #define SECRET_DEFAULT "THISISMYSECURETOKEN"
 
-/* {"NAME": "text", …} of one level: most answers are that. The list ends with NULL. */
-static int write_flat(struct sandbox_reply *a, unsigned status, const char *const *members) {
-    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, status, JSON_EXPRESS);
-    if (!w)
-        return -ENOMEM;
-    json_write_object(w);
-    for (; *members; members += 2)
-        json_write_member(w, members[0], members[1]);
-    json_write_object_end(w);
-    int r = json_writer_finish(w);
-    return r < 0 ? r : 1;
-}
-
-#define FLAT(...) ((const char *const[]) {__VA_ARGS__, NULL})
-
 static int write_disconnected(struct sandbox_reply *a) {
-    return write_flat(a, 404, FLAT("response", NULL, "status", "Disconnected", "message",
+    return sandbox_reply_flat(a, 404, FLAT("response", NULL, "status", "Disconnected", "message",
                                    "A sessão do WhatsApp não está ativa."));
 }
 
@@ -34,7 +19,7 @@ static int write_unknown_number(const char *phone, struct sandbox_reply *a) {
     _cleanup_(buf_done) struct buf message = BUF_MAX(CHATS_TEXT_BYTES_MAX + 64);
     if (buf_printf(&message, "O número %s não existe.", phone) < 0)
         return -ENOMEM;
-    return write_flat(a, 400, FLAT("response", NULL, "status", "Connected", "message", buf_string(&message)));
+    return sandbox_reply_flat(a, 400, FLAT("response", NULL, "status", "Connected", "message", buf_string(&message)));
 }
 
 static int write_thrown(unsigned status, struct sandbox_reply *a) {
@@ -52,20 +37,10 @@ static int write_thrown(unsigned status, struct sandbox_reply *a) {
     return r < 0 ? r : 1;
 }
 
-static int write_error_page(unsigned status, const char *what, struct sandbox_reply *a) {
-    _cleanup_(buf_done) struct buf page = BUF_MAX(1024);
-    (void) buf_printf(&page,
-                      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Error</title>\n</head>\n"
-                      "<body>\n<pre>%s</pre>\n</body>\n</html>\n",
-                      what);
-    sandbox_reply_text(a, status, "text/html; charset=utf-8", buf_string(&page));
-    return 1;
-}
-
 static int write_refusal(const struct verdict *verdict, const char *phone, struct sandbox_reply *a) {
     switch (verdict->status) {
     case 400: return write_unknown_number(phone, a);
-    case 401: return write_flat(a, 401, FLAT("error", "Check that the Session and Token are correct"));
+    case 401: return sandbox_reply_flat(a, 401, FLAT("error", "Check that the Session and Token are correct"));
     case 404: return write_disconnected(a);
     default: return write_thrown(verdict->status, a);
     }
@@ -78,15 +53,6 @@ static void write_chat_id(struct buf *b, const char *phone, bool is_group) {
     int size = (int) strcspn(phone, "@");
     const char *suffix = is_group ? "g.us" : size > INDIVIDUAL_CHARACTERS_MAX ? "lid" : "c.us";
     (void) buf_printf(b, "%.*s@%s", size, phone, suffix);
-}
-
-/* What a person reads as the recipient: +number for a chat of one, else the chat's id. */
-static void write_recipient(struct buf *b, const char *chat_id) {
-    size_t digits = strspn(chat_id, "0123456789");
-    if (digits > 0 && strcmp(chat_id + digits, "@c.us") == 0)
-        (void) buf_printf(b, "+%.*s", (int) digits, chat_id);
-    else
-        (void) buf_append_string(b, chat_id);
 }
 
 /* A message in response[]. */
@@ -124,7 +90,7 @@ static int send_one(struct sending *x, const char *phone, struct sandbox_reply *
     char hex[19];
     _cleanup_(buf_done) struct buf chat_id = BUF_MAX(256), recipient = BUF_MAX(256), id = BUF_MAX(512);
     write_chat_id(&chat_id, phone, x->is_group);
-    write_recipient(&recipient, buf_string(&chat_id));
+    sandbox_append_recipient(&recipient, buf_string(&chat_id));
     sandbox_new_id(x->s, hex);
     (void) buf_printf(&id, "true_%s_3EB0%s", buf_string(&chat_id), hex);
     if (buf_error(&chat_id) || buf_error(&recipient) || buf_error(&id))
@@ -201,7 +167,7 @@ static int send_all(struct sending *x, const struct json_value *phone, struct sa
         return write_refusal(&x->refusal, x->refused_phone, a);
     /* Trap: no phone is a success with nothing in it, or an error, by the spelling of Content-Type. */
     if (count == 0 && !x->is_exact_type)
-        return write_flat(a, 400, FLAT("status", "error", "message", "Error sending message"));
+        return sandbox_reply_flat(a, 400, FLAT("status", "error", "message", "Error sending message"));
     r = sandbox_reply_spoil(a, &x->verdict);
     return r < 0 ? r : 1;
 }
@@ -211,7 +177,7 @@ static int send_message(struct sandbox *s, const struct call *call, const char *
     const char *reason;
     int r = json_parse(call->body, call->body_size, &doc, &reason);
     if (r == -EBADMSG)
-        return write_error_page(400, "SyntaxError: Unexpected token in JSON", a);
+        return sandbox_reply_page(a, 400, "SyntaxError: Unexpected token in JSON");
     if (r < 0)
         return r;
     const struct json_value *root = json_root(doc), *phone = json_at(root, "phone");
@@ -238,7 +204,7 @@ static int generate_token(struct sandbox *s, const char *session, const char *se
     else
         (void) buf_printf(&token, "$2b$10$sandbox%s", id);
     (void) buf_printf(&full, "%s:%s", session, buf_string(&token));
-    return write_flat(a, 201, FLAT("status", "success", "session", session, "token", buf_string(&token), "full",
+    return sandbox_reply_flat(a, 201, FLAT("status", "success", "session", session, "token", buf_string(&token), "full",
                                    buf_string(&full)));
 }
 
@@ -265,22 +231,22 @@ static int session_call(struct sandbox *s, const struct call *call, const char *
     bool is_post = strcmp(call->method, "POST") == 0, is_away = behaviour_is_disconnected(s->behaviour, session);
     const char *token = call_bearer(call);
     if (!token)
-        return write_flat(a, 401, FLAT("message", "Token is not present. Check your header and try again"));
+        return sandbox_reply_flat(a, 401, FLAT("message", "Token is not present. Check your header and try again"));
     if (!sandbox_knows_token(s, token))
-        return write_flat(a, 401, FLAT("error", "Check that the Session and Token are correct"));
+        return sandbox_reply_flat(a, 401, FLAT("error", "Check that the Session and Token are correct"));
     if (is_post && strcmp(verb, "send-message") == 0)
         return send_message(s, call, session, a);
     if (is_post && strcmp(verb, "start-session") == 0)
-        return write_flat(a, 200, FLAT("status", is_away ? "CLOSED" : "CONNECTED", "qrcode", NULL));
+        return sandbox_reply_flat(a, 200, FLAT("status", is_away ? "CLOSED" : "CONNECTED", "qrcode", NULL));
     if (!is_post && strcmp(verb, "status-session") == 0)
-        return write_flat(a, 200, FLAT("status", is_away ? "CLOSED" : "CONNECTED", "qrcode", NULL, "version", "2.10.4"));
+        return sandbox_reply_flat(a, 200, FLAT("status", is_away ? "CLOSED" : "CONNECTED", "qrcode", NULL, "version", "2.10.4"));
     if (!is_post && strcmp(verb, "check-connection-session") == 0) {
         sandbox_reply_text(a, 200, JSON_EXPRESS,
                     is_away ? "{\"status\":false,\"message\":\"Disconnected\"}"
                             : "{\"status\":true,\"message\":\"Connected\"}");
         return 1;
     }
-    return write_error_page(404, "Cannot use this path with this method", a);
+    return sandbox_reply_page(a, 404, "Cannot use this path with this method");
 }
 
 int contract_wppconnect(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
@@ -295,5 +261,5 @@ int contract_wppconnect(struct sandbox *s, const struct call *call, struct sandb
         return generate_token(s, parts[0], parts[1], a);
     if (call_path_matches("/api/*/*", call->path, parts))
         return session_call(s, call, parts[0], parts[1], a);
-    return write_error_page(404, "Cannot use this path", a);
+    return sandbox_reply_page(a, 404, "Cannot use this path");
 }

@@ -332,5 +332,5 @@ int control_answer(struct sandbox *s, const struct call *call, struct sandbox_re
     if (is_known_path)
         return write_problem(a, 405, "this path does not take this method");
     return write_problem(a, 404, "no such path; the sandbox serves /, /sandbox/messages, /sandbox/behaviour, and the paths of "
-                                 "the Cloud API, Twilio, wppconnect-server and webhooks");
+                                 "the gateways: pgherald sandbox --help lists them");
 }

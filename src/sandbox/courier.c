@@ -103,17 +103,17 @@ static int write_body(const struct parcel *p, struct buf *out) {
 
 static int sign(const char *secret, const struct buf *body, char *ret, size_t size) {
     _cleanup_(hmac_freep) struct hmac *h = NULL;
-    unsigned char bytes[HMAC_BYTES];
-    int r = hmac_new(secret, strlen(secret), &h), end;
+    unsigned char bytes[HMAC_SHA256];
+    int r = hmac_new(HMAC_SHA256, secret, strlen(secret), &h), end;
 
     if (r >= 0)
         r = hmac_add(h, buf_string(body), body->size);
     if (r >= 0)
-        r = hmac_finish(h, bytes);
+        r = hmac_finish(h, bytes, sizeof(bytes));
     if (r < 0)
         return r;
     end = snprintf(ret, size, "sha256=");
-    for (size_t i = 0; i < HMAC_BYTES; i++)
+    for (size_t i = 0; i < HMAC_SHA256; i++)
         end += snprintf(ret + end, size - (size_t) end, "%02x", bytes[i]);
     return 0;
 }
@@ -138,7 +138,7 @@ static void on_told(const struct reply *reply, void *userdata) {
 }
 
 static int write_cloud(const struct parcel *p, struct request *request) {
-    char signature[7 + 2 * HMAC_BYTES + 1];
+    char signature[7 + 2 * HMAC_SHA256 + 1];
     int r = write_body(p, &request->body);
 
     (void) buf_append_string(&request->url, p->courier->url);

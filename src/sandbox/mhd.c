@@ -34,7 +34,9 @@ static const char *argument(struct MHD_Connection *c, const char *name) {
 /* The contracts in turn; what none of them knows is the control's to answer. */
 static int ask(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
     static int (*const contracts[])(struct sandbox *, const struct call *, struct sandbox_reply *) = {
-        contract_cloud, contract_wppconnect, contract_twilio, contract_webhook, control_answer,
+        /* WAHA's few paths are within those of wppconnect. */
+        contract_cloud,     contract_waha,    contract_wppconnect, contract_webjs,
+        contract_evolution, contract_twilio, contract_webhook,    control_answer,
     };
     for (size_t i = 0; i < ELEMENTSOF(contracts); i++) {
         int r = contracts[i](s, call, a);
@@ -52,6 +54,8 @@ static int serve(struct mhd *s, struct exchange *x, const char *path, const char
         .path = path,
         .content_type = header(c, "Content-Type"),
         .authorization = header(c, "Authorization"),
+        .api_key = header(c, "X-Api-Key"),
+        .apikey = header(c, "apikey"),
         .host = header(c, "Host"),
         .origin = header(c, "Origin"),
         .fetch_site = header(c, "Sec-Fetch-Site"),

@@ -13,6 +13,7 @@ enum { NOTICE_ACCOUNT_BYTES = 128, NOTICE_SUBJECT_BYTES = 512, NOTICE_DETAIL_BYT
 /* All texts are borrowed until the callback returns. */
 struct notice {
     const char *what;     /* "preference", "text", "template" */
+    const char *gateway;  /* "cloud", "wppconnect" */
     const char *account;  /* phone_number_id, session; NULL: a template is no single number's */
     const char *subject;  /* a person's number, digits; a template's name at the gateway */
     const char *detail;   /* "stop", "resume"; what was typed; the template's event */

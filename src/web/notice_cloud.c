@@ -27,8 +27,8 @@ static int64_t time_of(const struct json_value *value) {
 }
 
 static int read_preference(const struct json_value *preference, const char *account, const struct reading *reading) {
-    struct notice notice = {.what = "preference", .account = account, .subject = json_text_at(preference, "wa_id"),
-                            .detail = json_text_at(preference, "value"), .at_sec = time_of(preference)};
+    struct notice notice = {.what = "preference", .gateway = "cloud", .account = account, .at_sec = time_of(preference),
+                            .subject = json_text_at(preference, "wa_id"), .detail = json_text_at(preference, "value")};
 
     if (!is(json_text_at(preference, "category"), "marketing_messages") || !fits(notice.subject, NOTICE_SUBJECT_BYTES) ||
         !fits(notice.detail, NOTICE_DETAIL_BYTES))
@@ -40,8 +40,8 @@ static int read_preference(const struct json_value *preference, const char *acco
 static int read_message(const struct json_value *message, const char *account, const struct reading *reading) {
     const char *body = json_text_at(message, "text.body");
     char word[NOTICE_DETAIL_BYTES + 1];
-    struct notice notice = {.what = "text", .account = account, .subject = json_text_at(message, "from"), .detail = word,
-                            .at_sec = time_of(message)};
+    struct notice notice = {.what = "text", .gateway = "cloud", .account = account, .subject = json_text_at(message, "from"),
+                            .detail = word, .at_sec = time_of(message)};
 
     if (!is(json_text_at(message, "type"), "text") || json_at(message, "group_id") || !fits(notice.subject, NOTICE_SUBJECT_BYTES) ||
         !body || !notice_word(body, word))
@@ -50,7 +50,7 @@ static int read_message(const struct json_value *message, const char *account, c
 }
 
 static int read_template(const struct change *change, const struct reading *reading) {
-    struct notice notice = {.what = "template", .subject = json_text_at(change->value, "message_template_name"),
+    struct notice notice = {.what = "template", .gateway = "cloud", .subject = json_text_at(change->value, "message_template_name"),
                             .detail = json_text_at(change->value, "event"),
                             .language = json_text_at(change->value, "message_template_language"), .at_sec = change->at_sec};
 

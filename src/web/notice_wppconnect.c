@@ -21,7 +21,8 @@ static bool read_number(const char *jid, char ret[static NUMBER_BYTES_MAX + 1]) 
 int notice_read_wppconnect(const struct json_value *root, notice_fn on_notice, void *userdata) {
     const char *event = json_text_at(root, "event"), *type = json_text_at(root, "type"), *body = json_text_at(root, "body");
     char number[NUMBER_BYTES_MAX + 1], word[NOTICE_DETAIL_BYTES + 1];
-    struct notice notice = {.what = "text", .account = json_text_at(root, "session"), .subject = number, .detail = word};
+    struct notice notice = {
+        .what = "text", .gateway = "wppconnect", .account = json_text_at(root, "session"), .subject = number, .detail = word};
 
     if (!root || json_type(root) != JSON_OBJECT || !event)
         return -EBADMSG;

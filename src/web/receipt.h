@@ -11,8 +11,8 @@ enum { RECEIPT_MESSAGE_ID_BYTES = 512, RECEIPT_ACCOUNT_BYTES = 128, RECEIPT_ERRO
 
 /* All texts are borrowed until the callback returns. */
 struct receipt {
-    const char *gateway;    /* "cloud", "twilio", "wppconnect" */
-    const char *account;    /* phone_number_id, account_sid, session */
+    const char *gateway;    /* "cloud", "twilio", … */
+    const char *account;    /* phone_number_id, account_sid, session, instance */
     const char *message_id; /* the gateway's */
     const char *status;     /* "sent", "delivered", "read", "failed" */
     const char *error;      /* of a failure, printable; else NULL */
@@ -30,8 +30,22 @@ void receipt_read_echo(const char *text, struct receipt *r);
  * something is missing, of a form that can't be, or of a kind that moves no message. -EBADMSG: no webhook of this gateway. */
 int receipt_read_cloud(const struct json_value *root, receipt_fn on_receipt, void *userdata) _must_check_;
 
+/* The same of Evolution's events, of which messages.update is the one that matters. */
+int receipt_read_evolution(const struct json_value *root, receipt_fn on_receipt, void *userdata) _must_check_;
+
+/* The same of WAHA's events, of which message.ack and message.ack.group matter. */
+int receipt_read_waha(const struct json_value *root, receipt_fn on_receipt, void *userdata) _must_check_;
+
+/* The same of webhooks of wwebjs-api, of which message_ack is the one that matters. */
+int receipt_read_webjs(const struct json_value *root, receipt_fn on_receipt, void *userdata) _must_check_;
+
 /* The same of wppconnect's events, of which onack is the one that matters. */
 int receipt_read_wppconnect(const struct json_value *root, receipt_fn on_receipt, void *userdata) _must_check_;
 
 /* The same of a status callback of Twilio, with the echo of its query, or NULL. */
 int receipt_read_twilio(const struct form *form, const char *echo, receipt_fn on_receipt, void *userdata) _must_check_;
+
+/* For the readers of gateways on WhatsApp Web, which tell of a message by an ack: 1 the server has it, 2 a device, 3 it was read,
+ * 4 played, -7 to -1 it failed. Passes over what moves no message, and what something is missing of. */
+int receipt_from_ack(const char *gateway, const char *account, const char *message_id, int64_t ack, receipt_fn on_receipt,
+                     void *userdata) _must_check_;

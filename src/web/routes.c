@@ -11,7 +11,9 @@
 
 #define PLAIN "text/plain; charset=utf-8"
 #define FIGURES "text/plain; version=0.0.4; charset=utf-8"
-#define WPPCONNECT_PREFIX "/wppconnect/"
+#define CLOUD_SIGNATURE "X-Hub-Signature-256"
+#define TWILIO_SIGNATURE "X-Twilio-Signature"
+#define WAHA_SIGNATURE "X-Webhook-Hmac"
 
 enum {
     CHALLENGE_BYTES_MAX = 256,
@@ -64,7 +66,7 @@ static int on_receipt(const struct receipt *receipt, void *userdata) {
     struct receipt mine = *receipt;
 
     /* Of another account than those that the secret is for: it is counted, and finds nothing. */
-    if (!senders_have_account(reading->senders, reading->key, receipt->account))
+    if (!senders_have_account(reading->senders, reading->key, receipt->gateway, receipt->account))
         mine.account = "";
     batch_add(reading->batch, &mine);
     reading->found++;
@@ -75,7 +77,7 @@ static int on_receipt(const struct receipt *receipt, void *userdata) {
 static int on_notice(const struct notice *notice, void *userdata) {
     struct reading *reading = userdata;
 
-    if (notice->account && !senders_have_account(reading->senders, reading->key, notice->account))
+    if (notice->account && !senders_have_account(reading->senders, reading->key, notice->gateway, notice->account))
         return 0;
     batch_add_notice(reading->batch, notice);
     reading->found++;
@@ -86,6 +88,18 @@ static int read_cloud(const struct json_value *root, struct reading *reading) {
     int r = receipt_read_cloud(root, on_receipt, reading);
 
     return r < 0 ? r : notice_read_cloud(root, on_notice, reading);
+}
+
+static int read_evolution(const struct json_value *root, struct reading *reading) {
+    return receipt_read_evolution(root, on_receipt, reading);
+}
+
+static int read_waha(const struct json_value *root, struct reading *reading) {
+    return receipt_read_waha(root, on_receipt, reading);
+}
+
+static int read_webjs(const struct json_value *root, struct reading *reading) {
+    return receipt_read_webjs(root, on_receipt, reading);
 }
 
 static int read_wppconnect(const struct json_value *root, struct reading *reading) {
@@ -128,6 +142,7 @@ static void end_reading(struct routes *r, struct server_request *request, const 
 }
 
 typedef int (*read_fn)(const struct json_value *root, struct reading *reading);
+typedef int (*find_fn)(const struct senders *s, const char *signature, const char *body, size_t size);
 
 static void take_json(struct routes *r, struct server_request *request, int key, read_fn read_webhook) {
     _cleanup_(json_freep) struct json *document = NULL;
@@ -161,13 +176,12 @@ static void refuse_forged(struct routes *r, struct server_request *request, int 
     answer(request, UNAUTHORIZED, "the signature is wrong\n");
 }
 
-static void post_cloud(struct routes *r, struct server_request *request) {
+static void post_signed(struct routes *r, struct server_request *request, const char *header, find_fn find, read_fn read_webhook) {
     const struct buf *body = server_body(request);
-    const char *signature = server_header(request, "X-Hub-Signature-256");
-    int key = senders_find_app(watcher_senders(r->watcher), signature, buf_string(body), body->size);
+    int key = find(watcher_senders(r->watcher), server_header(request, header), buf_string(body), body->size);
 
     if (key >= 0)
-        take_json(r, request, key, read_cloud);
+        take_json(r, request, key, read_webhook);
     else
         refuse_forged(r, request, key);
 }
@@ -182,7 +196,7 @@ static void post_twilio(struct routes *r, struct server_request *request) {
         answer(request, result == -EBADMSG ? BAD_REQUEST : FAULT, result == -EBADMSG ? "not a form\n" : "no memory\n");
         return;
     }
-    key = senders_find_twilio(watcher_senders(r->watcher), server_header(request, "X-Twilio-Signature"), form,
+    key = senders_find_twilio(watcher_senders(r->watcher), server_header(request, TWILIO_SIGNATURE), form,
                               server_argument(request, TWILIO_ECHO));
     if (key >= 0)
         take_form(r, request, key, form);
@@ -190,13 +204,38 @@ static void post_twilio(struct routes *r, struct server_request *request) {
         refuse_forged(r, request, key);
 }
 
-static void post_wppconnect(struct routes *r, struct server_request *request) {
-    int key = senders_find_webhook(watcher_senders(r->watcher), server_path(request) + strlen(WPPCONNECT_PREFIX));
+static void post_cloud(struct routes *r, struct server_request *request) {
+    post_signed(r, request, CLOUD_SIGNATURE, senders_find_app, read_cloud);
+}
+
+static void post_waha(struct routes *r, struct server_request *request) {
+    post_signed(r, request, WAHA_SIGNATURE, senders_find_waha, read_waha);
+}
+
+/* The group of senders whose secret follows the first part of the path, or -ENOENT. */
+static int find_by_path(const struct routes *r, const struct server_request *request) {
+    return senders_find_webhook(watcher_senders(r->watcher), strchr(server_path(request) + 1, '/') + 1);
+}
+
+static void post_with_secret(struct routes *r, struct server_request *request, read_fn read_webhook) {
+    int key = find_by_path(r, request);
 
     if (key < 0)
         answer(request, NOT_FOUND, "there is no such page\n"); /* the secret was changed meanwhile */
     else
-        take_json(r, request, key, read_wppconnect);
+        take_json(r, request, key, read_webhook);
+}
+
+static void post_evolution(struct routes *r, struct server_request *request) {
+    post_with_secret(r, request, read_evolution);
+}
+
+static void post_webjs(struct routes *r, struct server_request *request) {
+    post_with_secret(r, request, read_webjs);
+}
+
+static void post_wppconnect(struct routes *r, struct server_request *request) {
+    post_with_secret(r, request, read_wppconnect);
 }
 
 /* The handshake: whoever registers the webhook proves that he knows the token, and we that we are here. */
@@ -262,19 +301,27 @@ static void get_metrics(struct routes *r, struct server_request *request) {
 /* ---- Which page ---- */
 
 static const struct page {
-    const char *path; /* a prefix where it ends in '/' */
+    const char *path; /* where it ends in '/', a secret follows */
     const char *method;
     void (*serve)(struct routes *r, struct server_request *request);
     bool needs_senders;
+    const char *signature; /* a header without which it is refused, or NULL */
 } pages[] = {
-    {"/cloud", "POST", post_cloud, true},
-    {"/cloud", "GET", get_cloud, true},
-    {"/twilio", "POST", post_twilio, true},
-    {WPPCONNECT_PREFIX, "POST", post_wppconnect, true},
-    {"/healthz", "GET", get_health, false},
-    {"/readyz", "GET", get_readiness, false},
-    {"/metrics", "GET", get_metrics, false},
+    {"/cloud", "POST", post_cloud, true, CLOUD_SIGNATURE},
+    {"/cloud", "GET", get_cloud, true, NULL},
+    {"/evolution/", "POST", post_evolution, true, NULL},
+    {"/twilio", "POST", post_twilio, true, TWILIO_SIGNATURE},
+    {"/waha", "POST", post_waha, true, WAHA_SIGNATURE},
+    {"/webjs/", "POST", post_webjs, true, NULL},
+    {"/wppconnect/", "POST", post_wppconnect, true, NULL},
+    {"/healthz", "GET", get_health, false, NULL},
+    {"/readyz", "GET", get_readiness, false, NULL},
+    {"/metrics", "GET", get_metrics, false, NULL},
 };
+
+static bool has_secret(const struct page *p) {
+    return p->path[strlen(p->path) - 1] == '/';
+}
 
 /* NULL, and *ret_status says why. */
 static const struct page *find_page(const struct server_request *request, unsigned *ret_status) {
@@ -283,9 +330,8 @@ static const struct page *find_page(const struct server_request *request, unsign
     *ret_status = NOT_FOUND;
     for (size_t i = 0; i < ELEMENTSOF(pages); i++) {
         const struct page *p = &pages[i];
-        size_t length = strlen(p->path);
 
-        if (p->path[length - 1] == '/' ? strncmp(path, p->path, length) != 0 : strcmp(path, p->path) != 0)
+        if (has_secret(p) ? strncmp(path, p->path, strlen(p->path)) != 0 : strcmp(path, p->path) != 0)
             continue;
         if (strcmp(server_method(request), p->method) == 0)
             return p;
@@ -306,13 +352,11 @@ static unsigned on_head(struct server_request *request, void *userdata) {
         return 0;
     if (!watcher_senders(r->watcher))
         return BUSY;
-    if ((p->serve == post_cloud && !server_header(request, "X-Hub-Signature-256")) ||
-        (p->serve == post_twilio && !server_header(request, "X-Twilio-Signature"))) {
+    if (p->signature && !server_header(request, p->signature)) {
         r->on_forged(r->userdata);
         return UNAUTHORIZED;
     }
-    if (p->serve == post_wppconnect &&
-        senders_find_webhook(watcher_senders(r->watcher), server_path(request) + strlen(WPPCONNECT_PREFIX)) < 0)
+    if (has_secret(p) && find_by_path(r, request) < 0)
         return NOT_FOUND;
     return 0;
 }

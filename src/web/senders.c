@@ -12,7 +12,7 @@
 
 enum { WEBHOOK_SECRET_BYTES_MIN = 16 };
 
-enum key_kind { KEY_APP, KEY_VERIFY, KEY_WEBHOOK, KEY_TWILIO, KEY_KINDS };
+enum key_kind { KEY_APP, KEY_VERIFY, KEY_WEBHOOK, KEY_WAHA, KEY_TWILIO, KEY_KINDS };
 
 /* A secret, under the name that senders call it by; several may share one. */
 struct key {
@@ -22,7 +22,7 @@ struct key {
 };
 
 struct entry {
-    char *account;
+    char *gateway, *account;
     char *callback; /* where Twilio calls back; NULL: another gateway */
     int key;        /* index */
 };
@@ -53,6 +53,7 @@ struct senders *senders_free(struct senders *s) {
         secret_free(s->keys[i].secret);
     }
     for (size_t i = 0; i < s->entry_count; i++) {
+        free(s->entries[i].gateway);
         free(s->entries[i].account);
         free(s->entries[i].callback);
     }
@@ -88,12 +89,24 @@ static int add_key(struct senders *s, enum key_kind kind, const char *sender, co
         return r;
     if (r < 0)
         (void) buf_printf(problem, "%ssender \"%s\": %s", problem->size > 0 ? "; " : "", sender, buf_string(&reason));
-    else if (kind == KEY_WEBHOOK && strlen(secret_reveal(key->secret)) < WEBHOOK_SECRET_BYTES_MIN) {
+    else if ((kind == KEY_WEBHOOK || kind == KEY_WAHA) && strlen(secret_reveal(key->secret)) < WEBHOOK_SECRET_BYTES_MIN) {
         key->secret = secret_free(key->secret);
         (void) buf_printf(problem, "%ssender \"%s\": its webhook_secret is shorter than %d letters, and might be guessed",
                           problem->size > 0 ? "; " : "", sender, WEBHOOK_SECRET_BYTES_MIN);
     }
     return s->key_count - 1;
+}
+
+static enum key_kind kind_of(const char *gateway) {
+    static const struct {
+        const char *gateway;
+        enum key_kind kind;
+    } kinds[] = {{"cloud", KEY_APP}, {"twilio", KEY_TWILIO}, {"waha", KEY_WAHA}};
+
+    for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
+        if (strcmp(gateway, kinds[i].gateway) == 0)
+            return kinds[i].kind;
+    return KEY_WEBHOOK;
 }
 
 static int add_sender(struct senders *s, const struct pg_result *rows, size_t row, const char *credentials_dir,
@@ -114,12 +127,13 @@ static int add_sender(struct senders *s, const struct pg_result *rows, size_t ro
                           problem->size > 0 ? "; " : "", sender);
         return 0;
     }
-    key = add_key(s, is_cloud ? KEY_APP : is_twilio ? KEY_TWILIO : KEY_WEBHOOK, sender, name, credentials_dir, problem);
+    key = add_key(s, kind_of(gateway), sender, name, credentials_dir, problem);
     if (key < 0)
         return key == -ENOMEM ? key : 0;
     struct entry *e = &s->entries[s->entry_count++];
-    *e = (struct entry) {.account = strdup(account), .callback = is_twilio ? strdup(callback) : NULL, .key = key};
-    return e->account && (e->callback || !is_twilio) ? 0 : -ENOMEM;
+    *e = (struct entry) {
+        .gateway = strdup(gateway), .account = strdup(account), .callback = is_twilio ? strdup(callback) : NULL, .key = key};
+    return e->gateway && e->account && (e->callback || !is_twilio) ? 0 : -ENOMEM;
 }
 
 int senders_load(const struct pg_result *rows, const char *credentials_dir, struct buf *problem, struct senders **ret) {
@@ -150,16 +164,27 @@ bool senders_know_verify_token(const struct senders *s, const char *token) {
     return is_known;
 }
 
-int senders_find_app(const struct senders *s, const char *signature, const char *body, size_t size) {
+typedef int (*check_fn)(const char *header, const char *secret, const char *body, size_t size);
+
+static int find_signer(const struct senders *s, enum key_kind kind, check_fn check, const char *signature, const char *body,
+                       size_t size) {
     for (int i = 0; i < s->key_count; i++) {
-        if (s->keys[i].kind != KEY_APP || !s->keys[i].secret)
+        if (s->keys[i].kind != kind || !s->keys[i].secret)
             continue;
-        int r = signature_check(signature, secret_reveal(s->keys[i].secret), body, size);
+        int r = check(signature, secret_reveal(s->keys[i].secret), body, size);
 
         if (r != 0)
             return r < 0 ? r : i;
     }
     return -ENOENT;
+}
+
+int senders_find_app(const struct senders *s, const char *signature, const char *body, size_t size) {
+    return find_signer(s, KEY_APP, signature_check, signature, body, size);
+}
+
+int senders_find_waha(const struct senders *s, const char *signature, const char *body, size_t size) {
+    return find_signer(s, KEY_WAHA, signature_check_sha512, signature, body, size);
 }
 
 int senders_find_webhook(const struct senders *s, const char *secret) {
@@ -206,9 +231,12 @@ int senders_find_twilio(const struct senders *s, const char *signature, const st
     return -ENOENT;
 }
 
-bool senders_have_account(const struct senders *s, int key, const char *account) {
-    for (size_t i = 0; i < s->entry_count; i++)
-        if (s->entries[i].key == key && strcmp(s->entries[i].account, account) == 0)
+bool senders_have_account(const struct senders *s, int key, const char *gateway, const char *account) {
+    for (size_t i = 0; i < s->entry_count; i++) {
+        const struct entry *e = &s->entries[i];
+
+        if (e->key == key && strcmp(e->gateway, gateway) == 0 && strcmp(e->account, account) == 0)
             return true;
+    }
     return false;
 }

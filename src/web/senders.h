@@ -25,6 +25,9 @@ bool senders_know_verify_token(const struct senders *s, const char *token);
 /* The app whose secret signs the body, or -ENOENT; another negative errno: it could not be found out. */
 int senders_find_app(const struct senders *s, const char *signature, const char *body, size_t size) _must_check_;
 
+/* The same of the key that signs WAHA's webhooks. */
+int senders_find_waha(const struct senders *s, const char *signature, const char *body, size_t size) _must_check_;
+
 /* The group of senders with this webhook_secret, or -ENOENT. */
 int senders_find_webhook(const struct senders *s, const char *secret) _must_check_;
 
@@ -32,5 +35,5 @@ int senders_find_webhook(const struct senders *s, const char *secret) _must_chec
  * echo in its query (NULL: there was none); or -ENOENT; another negative errno: it could not be found out. */
 int senders_find_twilio(const struct senders *s, const char *signature, const struct form *form, const char *echo) _must_check_;
 
-/* Whether the account (a phone_number_id, an account_sid, a session) is one of those that the app or webhook secret is for. */
-bool senders_have_account(const struct senders *s, int key, const char *account);
+/* Whether the gateway's account (a phone_number_id, a session) is one of those that the app or webhook secret is for. */
+bool senders_have_account(const struct senders *s, int key, const char *gateway, const char *account);

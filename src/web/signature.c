@@ -15,12 +15,11 @@ static int hex_digit(char c) {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool parse_header(const char *header, unsigned char ret[static HMAC_BYTES]) {
-    if (!header || strncmp(header, PREFIX, strlen(PREFIX)) != 0 || strlen(header) != strlen(PREFIX) + 2 * HMAC_BYTES)
+static bool parse_hex(const char *hex, unsigned char *ret, size_t size) {
+    if (strlen(hex) != 2 * size)
         return false;
-    header += strlen(PREFIX);
-    for (size_t i = 0; i < HMAC_BYTES; i++) {
-        int high = hex_digit(header[2 * i]), low = hex_digit(header[2 * i + 1]);
+    for (size_t i = 0; i < size; i++) {
+        int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
 
         if (high < 0 || low < 0)
             return false;
@@ -66,14 +65,14 @@ static int add_escaped(struct hmac *h, const char *body, size_t size) {
 
 static int compare(const unsigned char *claimed, const char *secret, const char *body, size_t size, bool is_escaped) {
     _cleanup_(hmac_freep) struct hmac *h = NULL;
-    unsigned char ours[HMAC_BYTES];
-    int r = hmac_new(secret, strlen(secret), &h);
+    unsigned char ours[HMAC_SHA256];
+    int r = hmac_new(HMAC_SHA256, secret, strlen(secret), &h);
 
     if (r >= 0)
         r = is_escaped ? add_escaped(h, body, size) : hmac_add(h, body, size);
     if (r >= 0)
-        r = hmac_finish(h, ours);
-    return r < 0 ? r : hmac_bytes_equal(claimed, ours, HMAC_BYTES);
+        r = hmac_finish(h, ours, sizeof(ours));
+    return r < 0 ? r : hmac_bytes_equal(claimed, ours, HMAC_SHA256);
 }
 
 static bool is_ascii(const char *body, size_t size) {
@@ -84,13 +83,28 @@ static bool is_ascii(const char *body, size_t size) {
 }
 
 int signature_check(const char *header, const char *secret, const char *body, size_t size) {
-    unsigned char claimed[HMAC_BYTES];
+    unsigned char claimed[HMAC_SHA256];
     int r;
 
-    if (!parse_header(header, claimed))
+    if (!header || strncmp(header, PREFIX, strlen(PREFIX)) != 0 || !parse_hex(header + strlen(PREFIX), claimed, HMAC_SHA256))
         return 0;
     r = compare(claimed, secret, body, size, false);
     if (r != 0 || is_ascii(body, size) || !text_is_utf8(body, size))
         return r;
     return compare(claimed, secret, body, size, true);
+}
+
+int signature_check_sha512(const char *header, const char *secret, const char *body, size_t size) {
+    _cleanup_(hmac_freep) struct hmac *h = NULL;
+    unsigned char claimed[HMAC_SHA512], ours[HMAC_SHA512];
+    int r;
+
+    if (!header || !parse_hex(header, claimed, HMAC_SHA512))
+        return 0;
+    r = hmac_new(HMAC_SHA512, secret, strlen(secret), &h);
+    if (r >= 0)
+        r = hmac_add(h, body, size);
+    if (r >= 0)
+        r = hmac_finish(h, ours, sizeof(ours));
+    return r < 0 ? r : hmac_bytes_equal(claimed, ours, HMAC_SHA512);
 }

@@ -34,7 +34,9 @@ def world(shared):
 def id_answer(gateway, ident):
     """A gateway's success, with the id as it stands between the quotes."""
     return {"cloud": b'{"messages":[{"id":"%s"}]}', "wppconnect": b'{"status":"success","response":[{"id":"%s"}]}',
-            "webhook": b'{"id":"%s"}'}[gateway] % ident
+            "webjs": b'{"success":true,"message":{"id":{"_serialized":"%s"}}}',
+            "evolution": b'{"key":{"id":"%s"}}',
+            "waha": b'{"id":{"_serialized":"%s"}}', "webhook": b'{"id":"%s"}'}[gateway] % ident
 
 
 ANSWERS = {
@@ -49,7 +51,7 @@ ANSWERS = {
     "line end in the id": (lambda gateway: id_answer(gateway, b"wamid.\\nx"), "can't be kept"),
     "long id": (lambda gateway: id_answer(gateway, b"w" * 5000), "can't be kept"),
     "empty id": (lambda gateway: id_answer(gateway, b""), "can't be kept"),
-    "no id": (lambda gateway: b'{"status":"success"}', "id"),
+    "no id": (lambda gateway: id_answer(gateway, b"").replace(b"id", b"no"), "id"),
     "NUL bytes": (lambda gateway: b"\0" * 100, "can't be understood"),
 }
 
@@ -62,9 +64,9 @@ def add_gateway(world, name, gateway, answer):
 
 
 @pytest.mark.sanitize
-@pytest.mark.parametrize("gateway", ["cloud", "wppconnect", "webhook"])
+@pytest.mark.parametrize("gateway", ["cloud", "wppconnect", "webhook", "webjs", "waha", "evolution"])
 def test_an_answer_that_makes_no_sense_is_in_doubt(world, gateway):
-    status = 201 if gateway == "wppconnect" else 200
+    status = 201 if gateway in ("wppconnect", "waha", "evolution") else 200
     sent = {}
     for kind, (body, _) in ANSWERS.items():
         name = f"{gateway}-{kind.replace(' ', '-')}"
@@ -119,7 +121,7 @@ SENDERS = {
     "void": ({"credential": "void"}, "it is empty"),
     "dots": ({"credential": "../../etc/passwd"}, "The credential name \"../../etc/passwd\" is not allowed"),
     "none": ({"credential": None}, "credential: no access token. Store an access token"),
-    "carrier": ({"gateway": "pigeon"}, "there is no gateway \"pigeon\" (there are: cloud, smtp, twilio, webhook, wppconnect)"),
+    "carrier": ({"gateway": "pigeon"}, "there is no gateway \"pigeon\" (there are: cloud, evolution, smtp, twilio, waha, webhook, webjs, wppconnect)"),
     "session": ({"gateway": "wppconnect", "account": {}}, "account: \"session\" is missing"),
     "body": ({"gateway": "webhook", "account": {}}, "account: \"body\" is missing"),
     "header": ({"gateway": "webhook", "account": {"body": "{{body}}", "headers": {"Content-Length": "0"}}}, "names Content-Length"),

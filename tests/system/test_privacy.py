@@ -39,8 +39,9 @@ def find(haystack, needles):
 def echo(status, *, headers=(), plain=False):
     """A gateway that tells everything it knows in its error text: token, number and message."""
     def answer(request):
-        token = request.headers.get("authorization", request.headers.get("x-api-key", ""))
-        told, to = request.body.decode(), (request.json.get("to") or request.json["phone"]).lstrip("+")
+        token = next((request.headers[name] for name in ("authorization", "x-api-key", "apikey") if name in request.headers), "")
+        told, body = request.body.decode(), request.json
+        to = next(body[key] for key in ("to", "phone", "chatId", "number") if key in body).removesuffix("@c.us").lstrip("+")
         text = f"bad request with {token} for +{to}, {to} and +{to[:3]} {to[3:7]}-{to[7:]}: {BODY} in {told}"
         if plain:
             return http(text.encode(), status, headers)
@@ -63,12 +64,13 @@ def live(world):
     hostile.routes.update(GATEWAYS)
     header = {"body": {"to": "{{target}}", "text": "{{body}}"}, "headers": {"X-Api-Key": "{{credential}}"}, "success": {"path": "id"}}
     for route in GATEWAYS:
-        for gateway, account in (("cloud", None), ("twilio", None), ("wppconnect", None), ("webhook", header)):
+        for gateway, account in (("cloud", None), ("twilio", None), ("wppconnect", None), ("webhook", header), ("webjs", None), ("waha", None),
+                                 ("evolution", None)):
             name = f"{gateway}-{route}"
             world.add_sender(name, gateway, f"{hostile.url}/{route}", account, "canary_token")
             idents.append(world.send(name, BODY, NUMBER[:-4] + f"{1234 + len(idents):04d}"))
-    for gateway, account in (("cloud", None), ("twilio", None), ("wppconnect", None)):
-        world.add_sender(f"{gateway}-works", gateway, world.sandbox.url, account, "canary_token")
+    for gateway in ("cloud", "twilio", "wppconnect", "webjs", "waha", "evolution"):
+        world.add_sender(f"{gateway}-works", gateway, world.sandbox.url, None, "canary_token")
         idents.append(world.send(f"{gateway}-works", BODY, NUMBER))
     world.add_sender("cloud-away", "cloud", "http://127.0.0.1:1", None, "canary_token")
     world.add_sender("cloud-odd", "cloud", f"http://127.0.0.1:1/{NUMBER[1:]} x", None, "canary_token")

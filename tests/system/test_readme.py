@@ -92,7 +92,7 @@ def test_the_tour(terminal, tmp_path):
     assert terminal.db.value("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = 'orders'::regclass") == 0
 
 
-@pytest.mark.parametrize("gateway", ["webhook", "wppconnect", "twilio", "cloud"])
+@pytest.mark.parametrize("gateway", ["webhook", "evolution", "waha", "webjs", "wppconnect", "twilio", "cloud"])
 def test_each_gateway_of_the_tour_sends(terminal, tmp_path, gateway):
     tour = blocks("A tour: from an empty database to your first message")
     terminal.sh("pgherald migrate")
@@ -143,6 +143,19 @@ def test_the_other_commands(terminal):
         terminal.sh("pgherald send +8801711000009 yes; pgherald pause; pgherald resume")
     finally:
         with_role("", cluster)
+
+
+def test_every_example_and_its_commands(terminal):
+    terminal.sh("pgherald migrate")
+    shown = "".join(text for _, text in blocks("Examples"))
+    for path in (ROOT / "sql" / "examples").glob("*.sql"):
+        assert f"-f sql/examples/{path.name}\n" in shown
+    terminal.sh(shown)
+    assert terminal.db.value("SELECT count(*) FROM herald.rules") > 0
+    assert terminal.db.sql("SELECT * FROM herald.holds WHERE cause = 'new'") == []
+    for credential in terminal.db.column("SELECT credential FROM herald.senders"):
+        terminal.env[f"PGHERALD_CREDENTIAL_{credential}"] = "anything"
+    assert "everything is in order" in terminal.sh("pgherald check")
 
 
 def test_receipts_as_it_says(terminal):

@@ -44,7 +44,7 @@ def assert_plain(world):
 
 
 @pytest.mark.sanitize
-@pytest.mark.parametrize("gateway", ["cloud", "twilio", "wppconnect", "webhook"])
+@pytest.mark.parametrize("gateway", ["cloud", "twilio", "wppconnect", "webhook", "webjs", "waha", "evolution"])
 @pytest.mark.parametrize("status", [400, 401, 500])
 def test_a_gateways_words_forge_no_line_and_no_state(world, gateway, status):
     route = f"evil-{gateway}-{status}"

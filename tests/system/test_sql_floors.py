@@ -55,7 +55,10 @@ def write(db, number=50, ago="0 s"):
                        RETURNING id""", number, ago)
 
 
-LOOKS = "SET LOCAL enable_seqscan = off; SELECT herald.claim(1, 100), herald.is_due(), herald.next_due_usec(1, 10)"
+# With the settings of herald.turn(), in which they are made.
+LOOKS = """SELECT set_config(split_part(c, '=', 1), split_part(c, '=', 2), true)
+             FROM pg_proc p, unnest(p.proconfig) c WHERE p.oid = 'herald.turn'::regproc AND c NOT LIKE 'search_path%';
+           SELECT herald.claim(1, 100), herald.is_due(), herald.next_due_usec(1, 10)"""
 
 
 def test_looks_do_not_walk_over_what_is_done(db, daemon, old_snapshot):

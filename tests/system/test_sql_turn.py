@@ -490,7 +490,8 @@ def test_the_pair_limit_grows_while_the_gateway_repeats_it(db, daemon):
     assert db.value("SELECT failures FROM herald.holds WHERE kind = 'recipient'") == 1
 
 
-@pytest.mark.parametrize("gateway, safe", [("cloud", ([], "00:00:00", None)), ("wppconnect", (["1000/1 day"], "00:00:03", 1))])
+@pytest.mark.parametrize("gateway, safe", [("cloud", ([], "00:00:00", None)), ("wppconnect", (["1000/1 day"], "00:00:03", 1)),
+                                           ("evolution", (["1000/1 day"], "00:00:03", 1)), ("webjs", (["1000/1 day"], "00:00:03", 1)), ("waha", (["1000/1 day"], "00:00:03", 1))])
 def test_a_sender_gets_what_is_safe_for_its_gateway_unless_it_says_otherwise(db, gateway, safe):
     add_senders(db, "silent", gateway=gateway)
     add_senders(db, "bold", gateway=gateway, limits="{80/1 s}", gap="1 ms", max_in_flight=80)

@@ -45,7 +45,8 @@ class World:
 
     def add_sender(self, name, gateway="webhook", url=None, account=None, credential=None, **columns):
         """A sender, without the pauses that a gateway gets by itself; its messages are those that name it."""
-        usual = {"cloud": CLOUD, "twilio": TWILIO, "webhook": WEBHOOK, "wppconnect": {"session": "alerts"}}
+        usual = {"cloud": CLOUD, "twilio": TWILIO, "webhook": WEBHOOK, "evolution": {"instance": "alerts"}, "waha": {"session": "alerts"},
+                 "webjs": {"session": "alerts"}, "wppconnect": {"session": "alerts"}}
         account = usual[gateway] if account is None else account
         given = {"name": name, "gateway": gateway, "base_url": url, "account": json.dumps(account), "credential": credential,
                  "limits": "{}", "gap": "0", "max_in_flight": 64, **columns}

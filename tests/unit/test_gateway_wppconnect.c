@@ -208,7 +208,7 @@ static void test_bodies_refused(void **state) {
     assert_refused(&message, "give the template a body");
     memset(body, 'x', sizeof(body) - 1);
     message.body = body;
-    assert_refused(&message, "65537 characters, and WhatsApp takes 65536");
+    assert_refused(&message, "65537 characters, and wppconnect takes 65536");
     body[65536] = '\0';
     assert_int_equal(request_for(BASE, ACCOUNT, SECRET, &message, &request, &o), 1);
     request_done(&request);

@@ -268,6 +268,9 @@ static void test_registry(void **state) {
     assert_ptr_equal(gateway_find("smtp"), &gateway_smtp);
     assert_ptr_equal(gateway_find("twilio"), &gateway_twilio);
     assert_ptr_equal(gateway_find("webhook"), &gateway_webhook);
+    assert_ptr_equal(gateway_find("evolution"), &gateway_evolution);
+    assert_ptr_equal(gateway_find("waha"), &gateway_waha);
+    assert_ptr_equal(gateway_find("webjs"), &gateway_webjs);
     assert_ptr_equal(gateway_find("wppconnect"), &gateway_wppconnect);
     assert_null(gateway_find("Cloud"));
     assert_null(gateway_find(""));
@@ -284,7 +287,7 @@ static void test_registry(void **state) {
 
 /* Nothing left: the sender waits, whichever gateway it is. Something left: in doubt. Neither is the gateway's to judge. */
 static void test_not_complete(void **state) {
-    static const char *const names[] = {"cloud", "smtp", "twilio", "webhook", "wppconnect"};
+    static const char *const names[] = {"cloud", "evolution", "smtp", "twilio", "waha", "webhook", "webjs", "wppconnect"};
     struct sender sender = {.name = "s", .base_url = "", .secret = SECRET};
     struct message message = message_to(NUMBER, BODY);
 

@@ -138,6 +138,9 @@ static void test_shapes_that_are_no_webhook(void **state) {
     for (size_t i = 0; i < ELEMENTSOF(refused); i++) {
         assert_int_equal(read_text(receipt_read_cloud, refused[i], strlen(refused[i])), -EBADMSG);
         assert_int_equal(read_text(receipt_read_wppconnect, refused[i], strlen(refused[i])), -EBADMSG);
+        assert_int_equal(read_text(receipt_read_evolution, refused[i], strlen(refused[i])), -EBADMSG);
+        assert_int_equal(read_text(receipt_read_waha, refused[i], strlen(refused[i])), -EBADMSG);
+        assert_int_equal(read_text(receipt_read_webjs, refused[i], strlen(refused[i])), -EBADMSG);
     }
     for (size_t i = 0; i < ELEMENTSOF(empty); i++) {
         assert_int_equal(read_text(receipt_read_cloud, empty[i], strlen(empty[i])), 0);
@@ -201,6 +204,118 @@ static void test_wppconnect(void **state) {
         assert_string_equal(wppconnect(none[i]), "");
 }
 
+/* Receipts of gateways on WhatsApp Web: of each text the line, or "" for none. */
+struct ack_row {
+    const char *text, *line;
+};
+
+static void assert_acks(read_fn reader, const struct ack_row *rows, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(read_text(reader, rows[i].text, strlen(rows[i].text)), 0);
+        if (strcmp(buf_string(&seen), rows[i].line) != 0)
+            fail_msg("not \"%s\" but \"%s\" of: %s", rows[i].line, buf_string(&seen), rows[i].text);
+    }
+}
+
+static void test_webjs(void **state) {
+#define ACK(id, ack) "{\"dataType\":\"message_ack\",\"sessionId\":\"s\",\"data\":{\"message\":{\"id\":" id "},\"ack\":" ack "}}"
+    static const struct ack_row rows[] = {
+        {ACK("{\"_serialized\":\"true_m\",\"fromMe\":true}", "1"), "webjs s true_m sent 0.0 0 -\n"},
+        {ACK("{\"_serialized\":\"true_m\"}", "2"), "webjs s true_m delivered 0.0 0 -\n"},
+        {ACK("{\"_serialized\":\"true_m\"}", "3"), "webjs s true_m read 0.0 0 -\n"},
+        {ACK("{\"_serialized\":\"true_m\"}", "4"), "webjs s true_m read 0.0 0 -\n"},
+        {ACK("{\"_serialized\":\"true_m\"}", "-1"), "webjs s true_m failed 0.0 0 the gateway reports a failure: ack -1 (failed)\n"},
+        {ACK("{\"_serialized\":\"true_m\"}", "0"), ""},
+        {ACK("{\"_serialized\":\"true_m\"}", "5"), ""},
+        {ACK("{\"_serialized\":\"true_m\"}", "\"x\""), ""},
+        {ACK("{\"_serialized\":\"true_m\"}", "1e99"), ""},
+        {ACK("{\"_serialized\":\"\"}", "1"), ""},
+        {ACK("{\"_serialized\":5}", "1"), ""},
+        {ACK("\"true_m\"", "1"), ""},
+        {"{\"dataType\":\"message_ack\",\"data\":{\"message\":{\"id\":{\"_serialized\":\"m\"}},\"ack\":1}}", ""},
+        {"{\"dataType\":\"message_ack\",\"sessionId\":\"s\",\"data\":{\"message\":{\"id\":{\"_serialized\":\"m\"}}}}", ""},
+        {"{\"dataType\":\"message_ack\",\"sessionId\":\"s\",\"data\":[]}", ""},
+        {"{\"dataType\":\"message\",\"sessionId\":\"s\",\"data\":{\"message\":{\"id\":{\"_serialized\":\"m\"}},\"ack\":1}}", ""},
+    };
+#undef ACK
+
+    assert_acks(receipt_read_webjs, rows, ELEMENTSOF(rows));
+}
+
+static void test_waha(void **state) {
+#define ACK(event, more, ack) \
+    "{\"event\":\"" event "\",\"session\":\"s\",\"engine\":\"WEBJS\",\"payload\":{\"id\":\"true_m\"," more "\"ack\":" ack "}}"
+    static const struct ack_row rows[] = {
+        {ACK("message.ack", "\"fromMe\":true,", "1"), "waha s true_m sent 0.0 0 -\n"},
+        {ACK("message.ack", "", "2"), "waha s true_m delivered 0.0 0 -\n"},
+        {ACK("message.ack", "", "3"), "waha s true_m read 0.0 0 -\n"},
+        {ACK("message.ack", "", "4"), "waha s true_m read 0.0 0 -\n"},
+        {ACK("message.ack", "", "-1"), "waha s true_m failed 0.0 0 the gateway reports a failure: ack -1 (failed)\n"},
+        {ACK("message.ack", "", "0"), ""},
+        {ACK("message.ack", "", "null"), ""},
+        {ACK("message.ack", "\"fromMe\":false,", "3"), ""},
+        {ACK("message.ack.group", "\"fromMe\":true,\"participant\":\"1@c.us\",", "3"), "waha s true_m read 0.0 0 -\n"},
+        {ACK("message.ack.group", "\"participant\":\"1@c.us\",", "-1"), ""},
+        {ACK("message", "", "1"), ""},
+        {"{\"event\":\"message.ack\",\"session\":\"s\",\"payload\":{\"id\":5,\"ack\":1}}", ""},
+        {"{\"event\":\"message.ack\",\"session\":\"s\",\"payload\":{\"ack\":1}}", ""},
+        {"{\"event\":\"message.ack\",\"session\":\"s\",\"payload\":[]}", ""},
+        {"{\"event\":\"message.ack\",\"session\":\"s\"}", ""},
+        {"{\"event\":\"message.ack\",\"payload\":{\"id\":\"true_m\",\"ack\":1}}", ""},
+    };
+#undef ACK
+
+    assert_acks(receipt_read_waha, rows, ELEMENTSOF(rows));
+}
+
+static void test_evolution(void **state) {
+#define UPDATE(event, status) \
+    "{\"event\":\"" event "\",\"instance\":\"i\",\"data\":{\"keyId\":\"3EB0\",\"fromMe\":true,\"status\":" status "},\"apikey\":\"k\"}"
+    static const struct ack_row rows[] = {
+        {UPDATE("messages.update", "\"SERVER_ACK\""), "evolution i 3EB0 sent 0.0 0 -\n"},
+        {UPDATE("messages.update", "\"DELIVERY_ACK\""), "evolution i 3EB0 delivered 0.0 0 -\n"},
+        {UPDATE("messages.update", "\"READ\""), "evolution i 3EB0 read 0.0 0 -\n"},
+        {UPDATE("messages.update", "\"PLAYED\""), "evolution i 3EB0 read 0.0 0 -\n"},
+        {UPDATE("messages.update", "\"ERROR\""), "evolution i 3EB0 failed 0.0 0 the gateway reports a failure: ack -1 (failed)\n"},
+        {UPDATE("messages.update", "\"PENDING\""), ""},
+        {UPDATE("messages.update", "\"DELETED\""), ""},
+        {UPDATE("messages.update", "\"read\""), ""},
+        {UPDATE("messages.update", "3"), ""},
+        {UPDATE("messages.update", "{}"), ""},
+        {UPDATE("send.message", "\"READ\""), ""},
+        {"{\"event\":\"messages.update\",\"instance\":\"i\",\"data\":{\"keyId\":\"3EB0\",\"fromMe\":false,\"status\":\"READ\"}}", ""},
+        {"{\"event\":\"messages.update\",\"instance\":\"i\",\"data\":{\"keyId\":\"3EB0\",\"status\":\"READ\"}}",
+         "evolution i 3EB0 read 0.0 0 -\n"},
+        {"{\"event\":\"messages.update\",\"instance\":\"i\",\"data\":{\"keyId\":3,\"status\":\"READ\"}}", ""},
+        {"{\"event\":\"messages.update\",\"instance\":\"i\",\"data\":{\"status\":\"READ\"}}", ""},
+        {"{\"event\":\"messages.update\",\"instance\":\"i\",\"data\":[]}", ""},
+        {"{\"event\":\"messages.update\",\"data\":{\"keyId\":\"3EB0\",\"status\":\"READ\"}}", ""},
+    };
+#undef UPDATE
+
+    assert_acks(receipt_read_evolution, rows, ELEMENTSOF(rows));
+}
+
+/* Names and ids that are longer than any can be. */
+static void test_acks_are_bounded(void **state) {
+    static char id[RECEIPT_MESSAGE_ID_BYTES + 2], account[RECEIPT_ACCOUNT_BYTES + 2];
+
+    memset(id, 'i', sizeof(id) - 1);
+    memset(account, 'a', sizeof(account) - 1);
+    buf_clear(&seen);
+    assert_int_equal(receipt_from_ack("x", "s", id, 1, on_receipt, &seen), 0);
+    assert_int_equal(receipt_from_ack("x", account, "m", 1, on_receipt, &seen), 0);
+    assert_int_equal(receipt_from_ack("x", NULL, "m", 1, on_receipt, &seen), 0);
+    assert_int_equal(receipt_from_ack("x", "s", NULL, 1, on_receipt, &seen), 0);
+    assert_int_equal(receipt_from_ack("x", "s", "m", INT64_MIN, on_receipt, &seen), 0);
+    assert_string_equal(buf_string(&seen), "");
+    id[RECEIPT_MESSAGE_ID_BYTES] = account[RECEIPT_ACCOUNT_BYTES] = '\0';
+    verdict = -ENOMEM;
+    assert_int_equal(receipt_from_ack("x", account, id, 1, on_receipt, &seen), -ENOMEM);
+    verdict = 0;
+    assert_int_not_equal(seen.size, 0);
+}
+
 static int setup(void **state) {
     seen = BUF_MAX(64 * 1024);
     return 0;
@@ -221,6 +336,10 @@ int main(void) {
         cmocka_unit_test(test_truncated_and_deep),
         cmocka_unit_test(test_the_reader_stops_where_it_is_told_to),
         cmocka_unit_test(test_wppconnect),
+        cmocka_unit_test(test_webjs),
+        cmocka_unit_test(test_waha),
+        cmocka_unit_test(test_evolution),
+        cmocka_unit_test(test_acks_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

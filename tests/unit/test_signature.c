@@ -8,7 +8,7 @@
 #include "web/signature.h"
 
 static void to_hex(const unsigned char *bytes, char *ret) {
-    for (size_t i = 0; i < HMAC_BYTES; i++)
+    for (size_t i = 0; i < HMAC_SHA256; i++)
         (void) snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
 }
 
@@ -16,11 +16,11 @@ static void to_hex(const unsigned char *bytes, char *ret) {
 static const char *sign(const char *secret, const char *text) {
     static char header[128];
     _cleanup_(hmac_freep) struct hmac *h = NULL;
-    unsigned char bytes[HMAC_BYTES];
+    unsigned char bytes[HMAC_SHA256];
 
-    assert_int_equal(hmac_new(secret, strlen(secret), &h), 0);
+    assert_int_equal(hmac_new(HMAC_SHA256, secret, strlen(secret), &h), 0);
     assert_int_equal(hmac_add(h, text, strlen(text)), 0);
-    assert_int_equal(hmac_finish(h, bytes), 0);
+    assert_int_equal(hmac_finish(h, bytes, sizeof(bytes)), 0);
     (void) snprintf(header, sizeof(header), "sha256=");
     to_hex(bytes, header + 7);
     return header;
@@ -44,13 +44,13 @@ static void test_hmac_vectors(void **state) {
     memset(bytes_aa, 0xaa, sizeof(bytes_aa));
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
         _cleanup_(hmac_freep) struct hmac *h = NULL;
-        unsigned char bytes[HMAC_BYTES];
-        char hex[2 * HMAC_BYTES + 1];
+        unsigned char bytes[HMAC_SHA256];
+        char hex[2 * HMAC_SHA256 + 1];
 
-        assert_int_equal(hmac_new(cases[i].key, cases[i].key_size, &h), 0);
+        assert_int_equal(hmac_new(HMAC_SHA256, cases[i].key, cases[i].key_size, &h), 0);
         for (const char *c = cases[i].text; *c; c++)
             assert_int_equal(hmac_add(h, c, 1), 0);
-        assert_int_equal(hmac_finish(h, bytes), 0);
+        assert_int_equal(hmac_finish(h, bytes, sizeof(bytes)), 0);
         to_hex(bytes, hex);
         assert_string_equal(hex, digests[i]);
     }
@@ -79,7 +79,7 @@ static void test_only_the_exact_header_counts(void **state) {
     assert_int_equal(check(NULL, body), 0);
     assert_int_equal(check("", body), 0);
     assert_int_equal(check("sha256=", body), 0);
-    for (size_t i = 0; i < 7 + 2 * HMAC_BYTES; i++) {
+    for (size_t i = 0; i < 7 + 2 * HMAC_SHA256; i++) {
         (void) snprintf(header, sizeof(header), "%s", sign("app", body));
         header[i] = header[i] == 'x' ? 'y' : 'x';
         assert_int_equal(check(header, body), 0);
@@ -113,6 +113,42 @@ static void test_the_escaped_form(void **state) {
     }
 }
 
+/* The example of WAHA's documentation. */
+static void test_sha512(void **state) {
+    static const char body[] = "{\"event\":\"message\",\"session\":\"default\",\"engine\":\"WEBJS\"}", key[] = "my-secret-key";
+    static const char good[] = "208f8a55dde9e05519e898b10b89bf0d0b3b0fdf11fdbf09b6b90476301b98d8"
+                               "097c462b2b17a6ce93b6b47a136cf2e78a33a63f6752c2c1631777076153fa89";
+    char bad[sizeof(good) + 1];
+
+    assert_int_equal(signature_check_sha512(good, key, body, strlen(body)), 1);
+    assert_int_equal(signature_check_sha512(good, "my-secret-kez", body, strlen(body)), 0);
+    assert_int_equal(signature_check_sha512(good, key, body, strlen(body) - 1), 0);
+    assert_int_equal(signature_check_sha512(NULL, key, body, strlen(body)), 0);
+    assert_int_equal(signature_check_sha512("", key, body, strlen(body)), 0);
+    for (size_t i = 0; i < strlen(good); i++) {
+        (void) snprintf(bad, sizeof(bad), "%s", good);
+        bad[i] = bad[i] == '0' ? '1' : '0';
+        assert_int_equal(signature_check_sha512(bad, key, body, strlen(body)), 0);
+        bad[i] = good[i] >= 'a' ? (char) (good[i] - 'a' + 'A') : 'x';
+        assert_int_equal(signature_check_sha512(bad, key, body, strlen(body)), 0);
+        bad[i] = '\0';
+        assert_int_equal(signature_check_sha512(bad, key, body, strlen(body)), 0);
+    }
+    (void) snprintf(bad, sizeof(bad), "%s0", good);
+    assert_int_equal(signature_check_sha512(bad, key, body, strlen(body)), 0);
+}
+
+/* A digest that does not fit is refused, and not cut. */
+static void test_digests_are_not_mixed_up(void **state) {
+    _cleanup_(hmac_freep) struct hmac *short_one = NULL, *long_one = NULL;
+    unsigned char bytes[HMAC_SHA512];
+
+    assert_int_equal(hmac_new(HMAC_SHA256, "k", 1, &short_one), 0);
+    assert_int_equal(hmac_new(HMAC_SHA512, "k", 1, &long_one), 0);
+    assert_int_equal(hmac_finish(long_one, bytes, HMAC_SHA256), -EIO);
+    assert_int_equal(hmac_finish(short_one, bytes, HMAC_SHA512), -EIO);
+}
+
 /* No reading beyond what is there; the sanitizers look on. */
 static void test_bytes_that_are_no_text(void **state) {
     static const char *const bodies[] = {"\xf0\x9f\x99", "\xc3", "\xff", "a\xe2\x82", "\xed\xa0\x80", "\xc0\x80"};
@@ -133,6 +169,8 @@ int main(void) {
         cmocka_unit_test(test_texts_equal),
         cmocka_unit_test(test_only_the_exact_header_counts),
         cmocka_unit_test(test_the_escaped_form),
+        cmocka_unit_test(test_sha512),
+        cmocka_unit_test(test_digests_are_not_mixed_up),
         cmocka_unit_test(test_bytes_that_are_no_text),
     };
 

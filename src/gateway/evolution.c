@@ -1,0 +1,101 @@
+/* Evolution API: POST BASE/message/sendText/INSTANCE.
+ *
+ * account: {"instance": "alerts"}; the credential is the server's API key, or the instance's token.
+ *
+ * What decides the code here:
+ *  - 400 says everything: the number is not on WhatsApp where the answer has exists: false, the request was of another form where
+ *    its messages are a list in a list, and else something went wrong inside, such as a lost connection.
+ *  - It makes its own chat id of a number, and takes a digit out of or puts one into some of Brazil, Mexico and Argentina. Numbers
+ *    go out as they are written: only the server knows what is right for it.
+ *  - A missing instance is told before a wrong key, which may be wrong as well. */
+#include <string.h>
+
+#include "gateway/session.h"
+
+enum { CREDENTIAL_WAIT_SEC = 60, CONFIGURATION_WAIT_SEC = 60 };
+
+static const struct outcome_rule answers[] = {
+    {.status = 400, .holds = "Connection Closed", WAIT(SENDER, WAIT_BY_BACKOFF),
+     .meaning = "the instance is not connected; connect or pair it"},
+    {.status = 401, WAIT(SENDER, CREDENTIAL_WAIT_SEC),
+     .meaning = "the API key was refused; renew the credential with the server's key or the instance's token"},
+    {.status = 404, .holds = "instance does not exist", WAIT(SENDER, CONFIGURATION_WAIT_SEC),
+     .meaning = "there is no such instance; correct account.instance"},
+    {.meaning = NULL},
+};
+
+static const struct outcome_rule not_on_whatsapp = {.kind = OUTCOME_REJECTED, .meaning = "the number is not on WhatsApp"};
+static const struct outcome_rule of_another_form = {.kind = OUTCOME_REJECTED, .meaning = "Evolution does not take such a message"};
+
+static const struct outcome_rule *judge(const struct understood *a) {
+    const struct json_value *message = json_at(a->root, "response.message.0"), *exists = json_at(message, "exists");
+
+    if (a->reply->status != 400 || !message)
+        return NULL;
+    if (exists && json_type(exists) == JSON_BOOL && !json_is_true_at(exists, ""))
+        return &not_on_whatsapp;
+    return json_type(message) == JSON_ARRAY ? &of_another_form : NULL;
+}
+
+static void write_message(struct json_writer *w, _unused_ const char *session, const struct message *m) {
+    json_write_member(w, "number", m->is_group ? m->target : m->target + 1);
+    json_write_member(w, "text", m->body);
+}
+
+static const char *read_id(const struct understood *a, struct buf *ret) {
+    if (a->reply->status != 201)
+        return "it is not 201";
+    return session_take_id(a, "key.id", "it has no key.id", ret);
+}
+
+static bool hear_status(const struct understood *a, struct health *ret) {
+    const char *state = understood_string(a, "instance.state");
+
+    if (!state)
+        return false;
+    if (strcmp(state, "open") == 0)
+        session_well(ret);
+    else if (strcmp(state, "close") == 0)
+        session_go_on(ret);
+    else if (strcmp(state, "connecting") == 0)
+        session_ill("the instance is connecting, or waits to be paired: scan its QR code if it stays so", ret);
+    else
+        session_ill("the instance is neither open nor closed", ret);
+    return true;
+}
+
+/* Connecting answers with a code where a telephone has to be paired first, and with 200 also where it failed. */
+static bool hear(enum session_step step, const struct understood *a, struct health *ret) {
+    if (a->reply->status != 200 || json_is_true_at(a->root, "error"))
+        return false;
+    if (step == SESSION_STATUS)
+        return hear_status(a, ret);
+    if (understood_string(a, "code") || understood_string(a, "base64"))
+        session_wants_pairing(ret);
+    else
+        session_was_started(ret);
+    return true;
+}
+
+static const struct session_dialect dialect = {
+    .name = "Evolution",
+    .account_key = "instance",
+    .credential_header = "apikey",
+    .credential_prefix = "",
+    .credential_noun = "API key",
+    .account_remedy = "It is the name of the instance on the Evolution server; set account to, for example, {\"instance\": "
+                      "\"alerts\"}.",
+    .base_url_remedy = "Set it to where the Evolution server listens, for example http://127.0.0.1:8080.",
+    .credential_remedy = "Store the server's API key, or the instance's token, as a secret, and set the sender's credential to the "
+                         "secret's name, for example 'evolution_key'.",
+    .send = {"POST", "/message/sendText/*", NULL},
+    .steps = {[SESSION_STATUS] = {"GET", "/instance/connectionState/*", NULL},
+              [SESSION_START] = {"GET", "/instance/connect/*", NULL}},
+    .write_message = write_message,
+    .read_id = read_id,
+    .answers = answers,
+    .judge = judge,
+    .hear = hear,
+};
+
+DEFINE_SESSION_GATEWAY(evolution, dialect)

@@ -1,0 +1,24 @@
+/* What the gateways' answers have in common. */
+#pragma once
+
+#include "gateway/gateway.h"
+
+/* An answer, read: the document (to be freed by understood_done()) or why there is none, and its sentence, scrubbed. */
+struct understood {
+    const struct reply *reply;
+    struct json *document;
+    const struct json_value *root; /* NULL: it is no JSON */
+    const char *fault;             /* static */
+    char words[OUTCOME_REASON_BYTES];
+};
+
+/* message may be NULL. */
+void understood_init(struct understood *a, const struct reply *reply, const struct sender *sender, const struct message *message);
+void understood_done(struct understood *a);
+
+/* The text at the path where it is a string, else NULL: a number is no message's id. */
+const char *understood_string(const struct understood *a, const char *path);
+
+/* A status of success and an answer that does not say what became of the message: in doubt. why goes for a document that was
+ * read: "it has no messages[0].id". */
+void understood_doubt(const struct understood *a, const char *why, struct outcome *ret);

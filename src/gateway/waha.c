@@ -1,0 +1,115 @@
+/* WAHA: POST BASE/api/sendText.
+ *
+ * account: {"session": "default"}; the credential is the server's WAHA_API_KEY.
+ *
+ * What decides the code here:
+ *  - A chatId is DIGITS@c.us or a group's id; a + in it would become part of another one.
+ *  - The id of a message comes in the form of the engine behind: "id" is a text, or an object, or there is a "key". Webhooks know
+ *    the last by another name, true_CHAT_ID, under which it is kept.
+ *  - 422 is a session that did not begin to work within five seconds, or a refusal of what was asked.
+ *  - 500 repeats the whole request, so nothing but the exception's own words is looked at.
+ *  - The session works on while WhatsApp bars it from new contacts (463, 475): it must not be restarted for that.
+ *  - Starting one that has failed does nothing, as it counts as running: that one is restarted. */
+#include <string.h>
+
+#include "gateway/session.h"
+
+enum { CREDENTIAL_WAIT_SEC = 60, CONFIGURATION_WAIT_SEC = 60 };
+
+#define TELEPHONE_SUFFIX "@s.whatsapp.net"
+
+static const struct outcome_rule answers[] = {
+    {.status = 400, .kind = OUTCOME_REJECTED, .meaning = "WAHA does not take such a message"},
+    {.status = 401, WAIT(SENDER, CREDENTIAL_WAIT_SEC),
+     .meaning = "the API key was refused; renew the credential with the server's WAHA_API_KEY"},
+    {.status = 404, .holds = "<html", WAIT(SENDER, CONFIGURATION_WAIT_SEC), .meaning = "there is no such page; check base_url"},
+    {.status = 404, .holds = "Cannot ", WAIT(SENDER, CONFIGURATION_WAIT_SEC), .meaning = "there is no such page; check base_url"},
+    {.status = 404, WAIT(SENDER, WAIT_BY_BACKOFF), .meaning = "there is no such session, or it is stopped; start it, or correct "
+                                                              "account.session"},
+    {.status = 422, .holds = "session status is not as expected", WAIT(SENDER, WAIT_BY_BACKOFF),
+     .meaning = "the session is not working; start or pair it"},
+    {.status = 422, .holds = "'default' session", WAIT(SENDER, CONFIGURATION_WAIT_SEC),
+     .meaning = "this edition of WAHA has one session; set account.session to \"default\""},
+    {.status = 422, .kind = OUTCOME_REJECTED, .meaning = "WAHA refused the message"},
+    {.meaning = NULL},
+};
+
+static void write_message(struct json_writer *w, const char *session, const struct message *m) {
+    json_write_member(w, "session", session);
+    session_write_chat(w, "chatId", m);
+    json_write_member(w, "text", m->body);
+}
+
+/* {"fromMe", "remoteJid": "8801712345678@s.whatsapp.net", "id"}: as true_8801712345678@c.us_ID. */
+static const char *read_key(const struct understood *a, struct buf *ret) {
+    const char *chat = understood_string(a, "key.remoteJid"), *suffix = chat ? strstr(chat, TELEPHONE_SUFFIX) : NULL;
+
+    if (suffix)
+        (void) buf_printf(ret, "true_%.*s@c.us_", (int) (suffix - chat), chat);
+    else if (chat)
+        (void) buf_printf(ret, "true_%s_", chat);
+    return session_take_id(a, "key.id", "it has no id", ret);
+}
+
+static const char *read_id(const struct understood *a, struct buf *ret) {
+    const struct json_value *id = json_at(a->root, "id");
+
+    if (a->reply->status != 201)
+        return "it is not 201";
+    if (!id || json_type(id) == JSON_NULL)
+        return read_key(a, ret);
+    return session_take_id(a, json_type(id) == JSON_OBJECT ? "id._serialized" : "id", "it has no id", ret);
+}
+
+static bool hear_status(enum session_step step, const char *status, struct health *ret) {
+    if (strcmp(status, "WORKING") == 0)
+        session_well(ret);
+    else if (strcmp(status, "FAILED") == 0 || (strcmp(status, "STOPPED") == 0 && step == SESSION_STATUS))
+        session_go_on(ret);
+    else if (strcmp(status, "STARTING") == 0 && step == SESSION_STATUS)
+        session_is_starting(ret);
+    else if (strcmp(status, "SCAN_QR_CODE") == 0)
+        session_wants_pairing(ret);
+    else if (strncmp(status, "PASSKEY_", strlen("PASSKEY_")) == 0)
+        session_ill("the session waits for a passkey: confirm it on the telephone", ret);
+    else if (step == SESSION_STATUS)
+        session_ill("the session is neither working nor stopped", ret);
+    else
+        session_was_started(ret);
+    return true;
+}
+
+/* All three answer with the session; after a restart it says no more than that it begins again. */
+static bool hear(enum session_step step, const struct understood *a, struct health *ret) {
+    const char *status = understood_string(a, "status");
+
+    if (a->reply->status / 100 != 2 || !status)
+        return false;
+    if (step != SESSION_RESTART)
+        return hear_status(step, status, ret);
+    session_was_started(ret);
+    return true;
+}
+
+static const struct session_dialect dialect = {
+    .name = "WAHA",
+    .account_key = "session",
+    .credential_header = "X-Api-Key",
+    .credential_prefix = "",
+    .credential_noun = "API key",
+    .account_remedy = "It is the name of the session on the WAHA server; set account to, for example, {\"session\": \"default\"}.",
+    .base_url_remedy = "Set it to where the WAHA server listens, for example http://127.0.0.1:3000.",
+    .credential_remedy = "Store the server's WAHA_API_KEY as a secret, and set the sender's credential to the secret's name, for "
+                         "example 'waha_key'.",
+    .send = {"POST", "/api/sendText", NULL},
+    .steps = {[SESSION_STATUS] = {"GET", "/api/sessions/*", NULL},
+              [SESSION_START] = {"POST", "/api/sessions/*/start", "{}"},
+              [SESSION_RESTART] = {"POST", "/api/sessions/*/restart", "{}"}},
+    .write_message = write_message,
+    .read_id = read_id,
+    .answers = answers,
+    .is_echoing = true,
+    .hear = hear,
+};
+
+DEFINE_SESSION_GATEWAY(waha, dialect)

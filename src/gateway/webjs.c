@@ -1,0 +1,100 @@
+/* wwebjs-api, the REST server of whatsapp-web.js: POST BASE/client/sendMessage/SESSION.
+ *
+ * account: {"session": "alerts"}; the credential is the server's API_KEY, or there is none where the server has none.
+ *
+ * What decides the code here:
+ *  - A chatId is used as it is: DIGITS@c.us or a group's id, or the call fails in words of the browser's.
+ *  - 200 without a message means that the browser gave none back. It may have sent it, so only message.id._serialized counts.
+ *  - 404 is a session that is not there or not connected (a page that is not there is HTML).
+ *  - Starting a session that is there is refused (422), although its browser may have died: that one is restarted. */
+#include <string.h>
+
+#include "gateway/session.h"
+
+enum { CREDENTIAL_WAIT_SEC = 60, CONFIGURATION_WAIT_SEC = 60 };
+
+static const struct outcome_rule answers[] = {
+    {.status = 400, .kind = OUTCOME_REJECTED, .meaning = "wwebjs-api does not take such a message"},
+    {.status = 403, .holds = "API key", WAIT(SENDER, CREDENTIAL_WAIT_SEC),
+     .meaning = "the API key was refused; renew the credential with the server's API_KEY"},
+    {.status = 404, .holds = "<html", WAIT(SENDER, CONFIGURATION_WAIT_SEC), .meaning = "there is no such page; check base_url"},
+    {.status = 404, .holds = "\"success\"", WAIT(SENDER, WAIT_BY_BACKOFF),
+     .meaning = "the session is not connected; start or pair it"},
+    {.status = 422, WAIT(SENDER, CONFIGURATION_WAIT_SEC),
+     .meaning = "wwebjs-api does not take the session's name; correct account.session"},
+    {.meaning = NULL},
+};
+
+static bool is_session(const char *name) {
+    return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] == '\0';
+}
+
+static void write_message(struct json_writer *w, _unused_ const char *session, const struct message *m) {
+    session_write_chat(w, "chatId", m);
+    json_write_member(w, "contentType", "string");
+    json_write_member(w, "content", m->body);
+}
+
+static const char *read_id(const struct understood *a, struct buf *ret) {
+    if (a->reply->status != 200 || !json_is_true_at(a->root, "success"))
+        return "it is not 200 with success true";
+    return session_take_id(a, "message.id._serialized", "it has no message.id._serialized", ret);
+}
+
+static bool hear_status(const struct understood *a, struct health *ret) {
+    const char *message = understood_string(a, "message"), *state = understood_string(a, "state");
+
+    if (json_is_true_at(a->root, "success"))
+        session_well(ret);
+    else if (!message)
+        return false;
+    else if (strcmp(message, "session_not_found") == 0 || strcmp(message, "session closed") == 0 ||
+             strcmp(message, "browser tab closed") == 0)
+        session_go_on(ret);
+    else if (state && strcmp(state, "OPENING") == 0)
+        session_is_starting(ret);
+    else if (state && strncmp(state, "UNPAIRED", strlen("UNPAIRED")) == 0)
+        session_wants_pairing(ret);
+    else
+        session_ill("the session is not connected: it is being started, or waits to be paired", ret);
+    return true;
+}
+
+static bool hear(enum session_step step, const struct understood *a, struct health *ret) {
+    if (step == SESSION_START && a->reply->status == 422 && strstr(a->words, "already exists"))
+        session_go_on(ret);
+    else if (a->reply->status != 200)
+        return false;
+    else if (step == SESSION_STATUS)
+        return hear_status(a, ret);
+    else if (json_is_true_at(a->root, "success"))
+        session_was_started(ret);
+    else
+        return false;
+    return true;
+}
+
+static const struct session_dialect dialect = {
+    .name = "wwebjs-api",
+    .account_key = "session",
+    .is_session = is_session,
+    .is_open = true,
+    .credential_header = "x-api-key",
+    .credential_prefix = "",
+    .credential_noun = "API key",
+    .account_remedy = "It is the name of the session on the wwebjs-api server, of letters, digits, _ and -; set account to, for "
+                      "example, {\"session\": \"alerts\"}.",
+    .base_url_remedy = "Set it to where the wwebjs-api server listens, for example http://127.0.0.1:3000.",
+    .credential_remedy = "Store the server's API_KEY as a secret, and set the sender's credential to the secret's name, for "
+                         "example 'webjs_key'; leave the credential out where the server has no API_KEY.",
+    .send = {"POST", "/client/sendMessage/*", NULL},
+    .steps = {[SESSION_STATUS] = {"GET", "/session/status/*", NULL},
+              [SESSION_START] = {"GET", "/session/start/*", NULL},
+              [SESSION_RESTART] = {"GET", "/session/restart/*", NULL}},
+    .write_message = write_message,
+    .read_id = read_id,
+    .answers = answers,
+    .hear = hear,
+};
+
+DEFINE_SESSION_GATEWAY(webjs, dialect)

@@ -1,0 +1,176 @@
+/* WAHA, with its traps: they are marked as such below. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "sandbox/contract.h"
+
+/* An error of the framework's. */
+static int write_nest(struct sandbox_reply *a, unsigned status, const char *message, const char *error) {
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, status, JSON_EXPRESS);
+    if (!w)
+        return -ENOMEM;
+    json_write_object(w);
+    json_write_key(w, "statusCode");
+    json_write_int(w, status);
+    json_write_member(w, "message", message);
+    if (error)
+        json_write_member(w, "error", error);
+    json_write_object_end(w);
+    int r = json_writer_finish(w);
+    return r < 0 ? r : 1;
+}
+
+static int write_not_working(const char *session, struct sandbox_reply *a) {
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 422, JSON_EXPRESS);
+    if (!w)
+        return -ENOMEM;
+    json_write_object(w);
+    json_write_member(w, "error", "Session status is not as expected. Try again later or restart the session");
+    json_write_member(w, "session", session);
+    json_write_member(w, "status", "STOPPED");
+    json_write_key(w, "expected");
+    json_write_array(w);
+    json_write_string(w, "WORKING");
+    json_write_array_end(w);
+    json_write_object_end(w);
+    int r = json_writer_finish(w);
+    return r < 0 ? r : 1;
+}
+
+/* Trap: an exception repeats the request, text and number and all. */
+static int write_exception(unsigned status, const char *message, const struct json_value *request, struct sandbox_reply *a) {
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, status, JSON_EXPRESS);
+    if (!w)
+        return -ENOMEM;
+    json_write_object(w);
+    json_write_key(w, "statusCode");
+    json_write_int(w, status);
+    json_write_key(w, "exception");
+    json_write_object(w);
+    json_write_member(w, "message", message);
+    json_write_member(w, "name", "Error");
+    json_write_object_end(w);
+    json_write_key(w, "request");
+    json_write_object(w);
+    json_write_member(w, "path", "/api/sendText");
+    json_write_member(w, "method", "POST");
+    json_write_key(w, "body");
+    json_write_value(w, request, NULL, NULL);
+    json_write_object_end(w);
+    json_write_object_end(w);
+    int r = json_writer_finish(w);
+    return r < 0 ? r : 1;
+}
+
+static int write_refusal(const struct verdict *verdict, const char *session, const struct json_value *request,
+                         struct sandbox_reply *a) {
+    switch (verdict->status) {
+    case 401: return write_nest(a, 401, "Unauthorized", NULL);
+    case 404: return write_nest(a, 404, "We didn't find a session with name it. Please start it first", "Not Found");
+    case 422: return write_not_working(session, a);
+    case 500: break;
+    default: return write_nest(a, verdict->status, "Something is wrong", NULL);
+    }
+    switch (verdict->code) {
+    case 463: return write_exception(500, "server returned error 463", request, a);
+    case 475: return write_exception(500, "server returned error 475", request, a);
+    default: return write_exception(500, "No LID for user", request, a);
+    }
+}
+
+static int write_sent(const struct chat_arrival *arrival, const char *chat_id, struct sandbox_reply *a) {
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 201, JSON_EXPRESS);
+    if (!w)
+        return -ENOMEM;
+    json_write_object(w);
+    json_write_key(w, "id");
+    json_write_object(w);
+    json_write_key(w, "fromMe");
+    json_write_bool(w, true);
+    json_write_member(w, "remote", chat_id);
+    json_write_member(w, "_serialized", arrival->text[CHAT_MESSAGE_ID]);
+    json_write_object_end(w);
+    json_write_key(w, "timestamp");
+    json_write_int(w, (int64_t) (clock_wall_usec() / USEC_PER_SEC));
+    json_write_member(w, "body", arrival->text[CHAT_BODY]);
+    json_write_object_end(w);
+    return json_writer_finish(w);
+}
+
+static int receive(struct sandbox *s, const struct json_value *root, const char *session, const char *chat,
+                   struct sandbox_reply *a) {
+    const char *text = json_text_at(root, "text");
+    char hex[19];
+    struct verdict verdict;
+    _cleanup_(buf_done) struct buf chat_id = BUF_MAX(256), recipient = BUF_MAX(256), id = BUF_MAX(512);
+    /* Trap: an id without a suffix gets one, whatever it is. */
+    (void) buf_printf(&chat_id, "%s%s", chat, strchr(chat, '@') ? "" : "@c.us");
+    sandbox_append_recipient(&recipient, buf_string(&chat_id));
+    sandbox_new_id(s, hex);
+    (void) buf_printf(&id, "true_%s_3EB0%s", buf_string(&chat_id), hex);
+    if (buf_error(&chat_id) || buf_error(&recipient) || buf_error(&id))
+        return write_exception(500, "invalid wid", root, a);
+    struct chat_arrival arrival = {
+        .gateway = CHAT_WAHA,
+        .is_group = text_ends_with(chat, "@g.us"),
+        .unknown = 500,
+        .text = {[CHAT_SENDER] = session, [CHAT_RECIPIENT] = buf_string(&recipient), [CHAT_BODY] = text ? text : "",
+                 [CHAT_MESSAGE_ID] = buf_string(&id)},
+    };
+    int r = sandbox_receive(s, &arrival, 201, a, &verdict);
+    if (r < 0)
+        return r;
+    if (verdict.status != 0)
+        return write_refusal(&verdict, session, root, a);
+    r = write_sent(&arrival, buf_string(&chat_id), a);
+    if (r >= 0)
+        r = sandbox_reply_spoil(a, &verdict);
+    return r < 0 ? r : 1;
+}
+
+static int send_text(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
+    _cleanup_(json_freep) struct json *doc = NULL;
+    const char *reason;
+    int r = json_parse(call->body, call->body_size, &doc, &reason);
+    if (r == -EBADMSG)
+        return write_nest(a, 400, "Unexpected token in JSON", "Bad Request");
+    if (r < 0)
+        return r;
+    const struct json_value *root = json_root(doc);
+    const char *session = json_text_at(root, "session"), *chat = json_text_at(root, "chatId");
+    if (!session || !*session)
+        session = "default"; /* trap: it goes out by another telephone than was meant */
+    if (behaviour_is_disconnected(s->behaviour, session))
+        return write_not_working(session, a);
+    if (!chat || !*chat)
+        return write_exception(500, "Cannot read properties of undefined (reading 'includes')", root, a);
+    return receive(s, root, session, chat, a);
+}
+
+static int write_session(unsigned status, const char *name, const char *state, struct sandbox_reply *a) {
+    return sandbox_reply_flat(a, status, FLAT("name", name, "status", state, "config", NULL, "me", NULL));
+}
+
+static int session_call(struct sandbox *s, const char *name, const char *verb, struct sandbox_reply *a) {
+    bool is_away = behaviour_is_disconnected(s->behaviour, name);
+    if (!verb)
+        return write_session(200, name, is_away ? "STOPPED" : "WORKING", a);
+    if (strcmp(verb, "start") == 0 || strcmp(verb, "restart") == 0)
+        return write_session(201, name, is_away || *verb == 'r' ? "STARTING" : "WORKING", a);
+    return write_nest(a, 404, "Cannot POST that", "Not Found");
+}
+
+int contract_waha(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
+    char parts[PATH_PARTS_MAX][PATH_PART_BYTES];
+    bool is_post = strcmp(call->method, "POST") == 0, is_send = strcmp(call->path, "/api/sendText") == 0;
+    bool has_verb = !is_send && call_path_matches("/api/sessions/*/*", call->path, parts);
+    if (!is_send && !has_verb && !call_path_matches("/api/sessions/*", call->path, parts))
+        return 0;
+    sandbox_reply_header(a, "X-Powered-By", "Express");
+    if (!sandbox_knows_token(s, call->api_key))
+        return write_nest(a, 401, "Unauthorized", NULL);
+    if (is_post != (is_send || has_verb))
+        return write_nest(a, 404, "Cannot use this path with this method", "Not Found");
+    return is_send ? send_text(s, call, a) : session_call(s, parts[0], has_verb ? parts[1] : NULL, a);
+}

@@ -1,0 +1,154 @@
+/* wwebjs-api, with its traps: they are marked as such below. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "sandbox/contract.h"
+
+static int write_failure(struct sandbox_reply *a, unsigned status, const char *error) {
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, status, JSON_EXPRESS);
+    if (!w)
+        return -ENOMEM;
+    json_write_object(w);
+    json_write_key(w, "success");
+    json_write_bool(w, false);
+    json_write_member(w, "error", error);
+    json_write_object_end(w);
+    int r = json_writer_finish(w);
+    return r < 0 ? r : 1;
+}
+
+static int write_said(struct sandbox_reply *a, bool success, const char *state, const char *message) {
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 200, JSON_EXPRESS);
+    if (!w)
+        return -ENOMEM;
+    json_write_object(w);
+    json_write_key(w, "success");
+    json_write_bool(w, success);
+    json_write_member(w, "state", state);
+    json_write_member(w, "message", message);
+    json_write_object_end(w);
+    int r = json_writer_finish(w);
+    return r < 0 ? r : 1;
+}
+
+static int write_refusal(unsigned status, struct sandbox_reply *a) {
+    switch (status) {
+    case 403: return write_failure(a, 403, "Invalid API key");
+    case 404: return write_failure(a, 404, "session_not_connected");
+    case 429: /* trap: no JSON */
+        sandbox_reply_text(a, 429, "text/html; charset=utf-8", "You can't make any more requests at the moment. Try again later");
+        return 1;
+    case 500: return write_failure(a, 500, "No LID for user");
+    default: return write_failure(a, status, "Evaluation failed: t");
+    }
+}
+
+static int write_sent(const struct chat_arrival *arrival, const char *chat_id, struct sandbox_reply *a) {
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 200, JSON_EXPRESS);
+    if (!w)
+        return -ENOMEM;
+    json_write_object(w);
+    json_write_key(w, "success");
+    json_write_bool(w, true);
+    /* Trap: of a message without a text the browser gives none back. */
+    if (*arrival->text[CHAT_BODY]) {
+        json_write_key(w, "message");
+        json_write_object(w);
+        json_write_key(w, "id");
+        json_write_object(w);
+        json_write_key(w, "fromMe");
+        json_write_bool(w, true);
+        json_write_member(w, "remote", chat_id);
+        json_write_member(w, "_serialized", arrival->text[CHAT_MESSAGE_ID]);
+        json_write_object_end(w);
+        json_write_key(w, "ack");
+        json_write_int(w, 1);
+        json_write_key(w, "timestamp");
+        json_write_int(w, (int64_t) (clock_wall_usec() / USEC_PER_SEC));
+        json_write_member(w, "body", arrival->text[CHAT_BODY]);
+        json_write_object_end(w);
+    }
+    json_write_object_end(w);
+    return json_writer_finish(w);
+}
+
+static int receive(struct sandbox *s, const char *session, const char *chat_id, const char *body, struct sandbox_reply *a) {
+    char hex[19];
+    struct verdict verdict;
+    _cleanup_(buf_done) struct buf recipient = BUF_MAX(256), id = BUF_MAX(512);
+    sandbox_append_recipient(&recipient, chat_id);
+    sandbox_new_id(s, hex);
+    (void) buf_printf(&id, "true_%s_3EB0%s", chat_id, hex);
+    if (buf_error(&recipient) || buf_error(&id))
+        return write_failure(a, 500, "Evaluation failed: Error: wid error: invalid wid");
+    struct chat_arrival arrival = {
+        .gateway = CHAT_WEBJS,
+        .is_group = text_ends_with(chat_id, "@g.us"),
+        .unknown = 500,
+        .text = {[CHAT_SENDER] = session, [CHAT_RECIPIENT] = buf_string(&recipient), [CHAT_BODY] = body,
+                 [CHAT_MESSAGE_ID] = buf_string(&id)},
+    };
+    int r = sandbox_receive(s, &arrival, 200, a, &verdict);
+    if (r < 0)
+        return r;
+    if (verdict.status != 0)
+        return write_refusal(verdict.status, a);
+    r = write_sent(&arrival, chat_id, a);
+    if (r >= 0)
+        r = sandbox_reply_spoil(a, &verdict);
+    return r < 0 ? r : 1;
+}
+
+static int send_message(struct sandbox *s, const struct call *call, const char *session, struct sandbox_reply *a) {
+    _cleanup_(json_freep) struct json *doc = NULL;
+    const char *reason;
+    int r = json_parse(call->body, call->body_size, &doc, &reason);
+    if (r == -EBADMSG)
+        return sandbox_reply_page(a, 400, "SyntaxError: Unexpected token in JSON");
+    if (r < 0)
+        return r;
+    const struct json_value *root = json_root(doc);
+    const char *type = json_text_at(root, "contentType"), *chat_id = json_text_at(root, "chatId");
+    const char *content = json_text_at(root, "content");
+    if (behaviour_is_disconnected(s->behaviour, session))
+        return write_refusal(404, a);
+    if (!type || strcmp(type, "string") != 0)
+        return write_failure(a, 400, "invalid contentType");
+    /* Trap: nothing is done for a chat's id that is not quite one. */
+    if (!chat_id || *chat_id == '+' || !(text_ends_with(chat_id, "@c.us") || text_ends_with(chat_id, "@g.us")))
+        return write_failure(a, 500, "Evaluation failed: Error: wid error: invalid wid");
+    return receive(s, session, chat_id, content ? content : "", a);
+}
+
+/* Trap: what is not connected is told with status 200; and what is there is not started. */
+static int session_call(struct sandbox *s, const char *verb, const char *session, struct sandbox_reply *a) {
+    bool is_away = behaviour_is_disconnected(s->behaviour, session);
+    if (strcmp(verb, "status") == 0)
+        return write_said(a, !is_away, is_away ? NULL : "CONNECTED", is_away ? "session_not_found" : "session_connected");
+    if (strcmp(verb, "restart") == 0)
+        return write_said(a, true, NULL, "Restarted successfully");
+    if (strcmp(verb, "start") != 0)
+        return sandbox_reply_page(a, 404, "Cannot use this path");
+    return is_away ? write_said(a, true, NULL, "Session initiated successfully") : write_failure(a, 422, "Session already exists");
+}
+
+static bool is_session(const char *name) {
+    return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] == '\0';
+}
+
+int contract_webjs(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
+    char parts[PATH_PARTS_MAX][PATH_PART_BYTES];
+    bool is_post = strcmp(call->method, "POST") == 0, is_send = call_path_matches("/client/sendMessage/*", call->path, parts);
+    if (!is_send && !call_path_matches("/session/*/*", call->path, parts))
+        return 0;
+    sandbox_reply_header(a, "X-Powered-By", "Express");
+    if (is_send != is_post)
+        return sandbox_reply_page(a, 404, "Cannot use this path with this method");
+    /* Trap: a server without a key takes any, and none. */
+    if (s->token && !sandbox_knows_token(s, call->api_key))
+        return write_failure(a, 403, "Invalid API key");
+    if (!is_session(parts[is_send ? 0 : 1]))
+        return write_failure(a, 422, "Session should be alphanumerical or -");
+    return is_send ? send_message(s, call, parts[0], a) : session_call(s, parts[0], parts[1], a);
+}
