@@ -12,7 +12,8 @@ from load import CREDENTIALS, Application
 VISIBLE = ("connect", "sendto", "recvfrom")
 # All that its loop is made of.
 WHOLE_LOOP = (*VISIBLE, "sendmsg", "epoll_wait", "epoll_ctl", "timerfd_settime", "close")
-SURVIVORS = 2  # so many in a row that were not killed before their message was recorded: its way has no further points
+# So many in a row that were not killed before their message was recorded: its way has no further points. It is not the same each time.
+SURVIVORS = 4
 
 
 def why_impossible():
