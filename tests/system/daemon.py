@@ -37,6 +37,11 @@ class Process:
     def is_running(self):
         return self.process.poll() is None
 
+    def cpu_sec(self):
+        """How long it has run on a processor."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def send_signal(self, number):
         self.process.send_signal(number)
 
