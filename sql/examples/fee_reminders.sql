@@ -297,9 +297,11 @@ COMMIT;
 --     pgherald resume rule fee_reminders
 --     pgherald resume rule fee_failures
 --
--- What is wrong with the office's rules; how it went, day by day; what became of one student's reminders:
+-- What is wrong with the office's rules; how the gateway is, which is asked every five minutes (health_interval of herald.settings); how it
+-- went, day by day; what became of one student's reminders:
 --
 --     SELECT * FROM fees.problems;
+--     SELECT is_well, reason, asked_at FROM herald.health WHERE sender = 'fees';
 --     SELECT * FROM fees.daily ORDER BY day DESC;
 --     SELECT payload ->> 'rule' AS rule, send_status, error, sent_at FROM whatsapp_notifications
 --      WHERE rule = 'fee_reminders' AND dedup_key LIKE '%/student/1/%' ORDER BY id;

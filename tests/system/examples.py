@@ -10,7 +10,7 @@ SUPERVISOR, ADMINISTRATOR = "+8801711000001", "+8801711000002"
 # What each wants to be given to be whole.
 VARIABLES = {"over_history": {"supervisor": SUPERVISOR, "administrator": ADMINISTRATOR},
              "rc_meters": {"supervisor": SUPERVISOR},
-             "fee_reminders": {"administrator": ADMINISTRATOR}}
+             "test_completion": {"administrator": ADMINISTRATOR}, "fee_reminders": {"administrator": ADMINISTRATOR}}
 
 
 def psql(db, *arguments, text=None):

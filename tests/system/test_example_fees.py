@@ -3,7 +3,7 @@
 import pytest
 
 from conftest import wait_until
-from daemon import sandbox, settled, start_daemon  # noqa: F401 (fixtures)
+from daemon import Sandbox, sandbox, settled, start_daemon  # noqa: F401 (fixtures)
 from examples import ADMINISTRATOR, commented, load, plan, plan_at, psql
 from player import Daemon
 
@@ -266,6 +266,34 @@ def test_who_pays_meanwhile_is_not_reminded(played, sandbox, start_daemon):  # n
     assert (message["recipient"], len(sandbox.messages())) == ("+923017654321", 1)
     status, error = played.sql("SELECT send_status, error FROM whatsapp_notifications WHERE payload ->> 'student' = 'Ayesha Malik'")[0]
     assert status == "cancelled" and error.startswith("no longer true: ")
+
+
+def test_a_token_that_the_session_does_not_have_is_said_and_no_reminder_is_lost(played, tmp_path, start_daemon):  # noqa: F811
+    gateway = Sandbox(tmp_path, "--token", CREDENTIALS["fees_token"], name="strict")
+    played.sql("UPDATE herald.senders SET base_url = %s", gateway.url)
+    daemon = start_daemon(credentials={"fees_token": "$2b$10$of-another-session"})
+    said = wait_until(lambda: played.value("SELECT value FROM herald.status WHERE item = 'hold sender fees'"), "the sender is held")
+    assert "token" in said and CREDENTIALS["fees_token"] not in daemon.output()
+    assert gateway.messages() == []
+    (tmp_path / "credentials" / "fees_token").write_text(CREDENTIALS["fees_token"] + "\n")  # the administrator mends it, and restarts nothing
+    played.pgherald("resume", "sender", "fees", status=0)  # nor waits for the minute to be over
+    gateway.wait_for(2)
+    wait_until(lambda: settled(played), "nothing is left to do")
+    assert played.value("SELECT max(attempts) FROM whatsapp_notifications") == 1
+    assert gateway.stop() == 0
+
+
+def test_the_gateway_is_asked_every_five_minutes_how_it_is(played, sandbox, start_daemon):  # noqa: F811
+    assert played.value("SELECT value FROM herald.settings WHERE name = 'health_interval'") == "5 min"
+    played.sql("UPDATE fees.reminder_rules SET is_on = false; UPDATE herald.settings SET value = '300 ms' WHERE name = 'health_interval'; UPDATE herald.health SET ask_at = now()")
+    start_daemon(credentials=CREDENTIALS)
+    shown = commented(NAME, "SELECT is_well")
+    assert wait_until(lambda: played.sql(shown)[0][0], "it is well")
+    sandbox.behave({"disconnected_sessions": ["fees"]})
+    wait_until(lambda: played.sql(shown)[0][0] is False, "it is noticed although there is nothing to send")
+    assert "session" in played.sql(shown)[0][1]
+    sandbox.behave()
+    assert wait_until(lambda: played.sql(shown)[0][0], "it is well again")
 
 
 # --- what its comments show ---

@@ -63,9 +63,9 @@ def test_loads_twice_and_changes_nothing_the_second_time(db, name):
 def test_both_live_in_one_database_and_come_out_again(db):
     load(db, "test_completion")
     load(db, "rc_meters")
-    assert db.column("SELECT name FROM herald.rules ORDER BY 1") == ["rc_meters", "rc_meters_unread", "test_completed", "test_failed"]
-    assert db.column("SELECT DISTINCT sender FROM herald.rules ORDER BY 1") == ["ami", "school"]
-    assert db.column("SELECT name FROM herald.holds WHERE cause = 'new' ORDER BY 1") == ["rc_meters", "rc_meters_unread", "test_completed", "test_failed"]
+    assert db.column("SELECT name FROM herald.rules ORDER BY 1") == ["rc_meters", "rc_meters_unread", "test_alarm", "test_completed", "test_failed"]
+    assert db.column("SELECT DISTINCT sender FROM herald.rules ORDER BY 1") == ["ami", "school", None]
+    assert db.column("SELECT name FROM herald.holds WHERE cause = 'new' ORDER BY 1") == ["rc_meters", "rc_meters_unread", "test_alarm", "test_completed", "test_failed"]
     for name in ("test_completion", "rc_meters"):
         for beginning in ("SELECT herald.drop_rule", "DELETE FROM herald.recipients", "DELETE FROM herald.senders", "DROP SCHEMA"):
             if name == "rc_meters" or "recipients" not in beginning:
