@@ -27,7 +27,7 @@ class Request:
 
 
 class Answer:
-    """Bytes to send, and then to close the connection or keep it."""
+    """Bytes to send, or an iterable of such, and then to close the connection or keep it."""
 
     def __init__(self, data, close=False, after_sec=0.0):
         self.data, self.close, self.after_sec = data, close, after_sec
@@ -83,7 +83,8 @@ class Hostile:
                     if answer is None:
                         return
                     time.sleep(answer.after_sec)
-                    stream.sendall(answer.data)
+                    for data in [answer.data] if isinstance(answer.data, bytes) else answer.data:
+                        stream.sendall(data)
                     if answer.close:
                         return
 
