@@ -383,7 +383,8 @@ def connect(db, *accounts):
 
 
 def next_day(db):
-    """As if a day had passed."""
+    """As if a day had passed, once what went out is recorded."""
+    wait_until(lambda: db.value("SELECT count(*) FROM whatsapp_notifications WHERE owner IS NOT NULL") == 0, "nothing is in flight")
     db.sql("""UPDATE campaigns.enrolments SET started_at = started_at - interval '1 day';
               UPDATE public.whatsapp_notifications SET sent_at = sent_at - interval '1 day'; SELECT herald.sweep()""")
 

@@ -57,15 +57,30 @@ static int try_request(void) {
     return r < 0 ? r : 0;
 }
 
-static void request_of(const struct gateway *gateway, const char *base_url, const char *account, const char *template) {
-    _cleanup_(json_freep) struct json *doc = parsed(account), *parameters = template ? parsed(template) : NULL;
+static void request_with(const struct gateway *gateway, const char *base_url, const char *account,
+                         const struct json_value *template, const struct json_value *media) {
+    _cleanup_(json_freep) struct json *doc = parsed(account);
 
     given.gateway = gateway;
     given.sender = (struct sender) {.name = "s", .base_url = base_url, .secret = SECRET, .account = json_root(doc)};
     given.message = message_to(gateway == &gateway_smtp ? "ada@example.org" : NUMBER, BODY " ü " LONG_TEXT LONG_TEXT);
     given.message.is_group = false;
-    given.message.template = parameters ? json_root(parameters) : NULL;
+    given.message.template = template;
+    given.message.media = media;
     assert_true(fail_each_allocation(try_request, -ENOMEM) > 4);
+}
+
+static void request_of(const struct gateway *gateway, const char *base_url, const char *account, const char *template) {
+    _cleanup_(json_freep) struct json *parameters = template ? parsed(template) : NULL;
+
+    request_with(gateway, base_url, account, parameters ? json_root(parameters) : NULL, NULL);
+}
+
+static void media_of(const struct gateway *gateway, const char *base_url, const char *account) {
+    _cleanup_(json_freep) struct json *media = parsed("{\"type\":\"image\",\"url\":\"https://x.example/" LONG_TEXT
+                                                      "\",\"filename\":\"a.jpg\"}");
+
+    request_with(gateway, base_url, account, NULL, json_root(media));
 }
 
 static void test_requests(void **state) {
@@ -81,6 +96,17 @@ static void test_requests(void **state) {
     request_of(&gateway_webjs, "http://127.0.0.1:3000", SESSION_ACCOUNT, NULL);
     request_of(&gateway_wppconnect, "http://127.0.0.1:21465", SESSION_ACCOUNT, NULL);
     request_of(&gateway_webhook, "http://127.0.0.1:3000", WEBHOOK_ACCOUNT, NULL);
+}
+
+static void test_media(void **state) {
+    media_of(&gateway_cloud, "", CLOUD_ACCOUNT);
+    media_of(&gateway_evolution, "http://127.0.0.1:8080", EVOLUTION_ACCOUNT);
+    media_of(&gateway_smtp, "smtp://mail.example.org:587", MAIL_ACCOUNT);
+    media_of(&gateway_twilio, "", TWILIO_ACCOUNT);
+    media_of(&gateway_waha, "http://127.0.0.1:3000", SESSION_ACCOUNT);
+    media_of(&gateway_webhook, "http://127.0.0.1:3000", "{\"body\":\"\",\"media\":{\"body\":\"{{media.url}} {{body}}\"}}");
+    media_of(&gateway_webjs, "http://127.0.0.1:3000", SESSION_ACCOUNT);
+    media_of(&gateway_wppconnect, "http://127.0.0.1:21465", SESSION_ACCOUNT);
 }
 
 /* A sender that can't send waits, and says why or that there was no memory to. */
@@ -449,6 +475,7 @@ static void test_url(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_media),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_outcomes),
         cmocka_unit_test(test_no_answer),
