@@ -353,7 +353,7 @@ CREATE TABLE herald.sender_state (
     acknowledge_by timestamptz
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE herald.sender_state IS 'Failures in a row, when the gap to the next message ends, and until when something must be acknowledged';
-COMMENT ON COLUMN herald.sender_state.acknowledged_at IS 'when a receipt first showed that its gateway acknowledges what it accepts';
+COMMENT ON COLUMN herald.sender_state.acknowledged_at IS 'when a receipt that was waited for last showed that its gateway acknowledges what it accepts';
 
 CREATE TABLE herald.health (
     sender text PRIMARY KEY,

@@ -8,7 +8,7 @@ from player import Daemon, add_rule, add_senders, login
 READS = {"check", "explain", "list", "local_time", "next_window", "now", "preview", "sender_accounts", "setting", "show"}
 FUNCTIONS = {
     "herald_daemon": {"attend", "backstop", "horizon", "join", "leave", "plan", "plan_and_claim", "plan_failed", "prove_bell", "tell", "turn"},
-    "herald_web": {"apply_early", "hear", "metrics", "receive", "web_senders"},
+    "herald_web": {"hear", "metrics", "receive", "web_looks", "web_senders"},
     "herald_reader": READS,
     "herald_operator": READS | {"cancel", "opt_in", "opt_out", "pair", "pause", "resume", "retry", "retry_all", "replay", "ring", "send", "sweep", "sweep_dry_run",
                         "unpair"},
