@@ -52,6 +52,7 @@ GRANT EXECUTE ON FUNCTION
     herald.list(text, text, text, text, int),
     herald.check(),
     herald.sender_accounts(),
+    herald.lane_is_held(herald.lanes),
     herald.preview(text, jsonb, text),
     herald.local_time(timestamptz),
     herald.setting(text)
