@@ -62,7 +62,7 @@ static void try_sender(size_t which, const struct sender *sender, const struct m
 static void write_line(struct json_writer *w, const char *key, struct input *in) {
     _cleanup_(freep) char *line = input_line(in);
 
-    if (*line && text_is_utf8(line, strlen(line)) && !strstr(line, SECRET + 1))
+    if (*line && text_is_utf8(line, strlen(line)) && !strstr(line, &SECRET[1]))
         json_write_member(w, key, line);
 }
 
@@ -81,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     json_write_object_end(w);
     HOLDS(json_writer_finish(w) == 0 && json_parse(buf_string(&text), text.size, &media, &reason) == 0);
     _cleanup_(freep) char *caption = copy_of(in.bytes, in.size);
-    if (!text_is_utf8(caption, in.size) || strstr(caption, SECRET + 1))
+    if (!text_is_utf8(caption, in.size) || strstr(caption, &SECRET[1]))
         return 0;
     for (size_t i = 0; i < ELEMENTSOF(senders); i++) {
         if (!accounts[i])
