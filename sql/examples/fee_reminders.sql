@@ -255,6 +255,14 @@ UPDATE herald.senders SET gap = :'gateway_gap' WHERE name = 'fees';
 INSERT INTO herald.recipients (name, address) VALUES ('administrator', :'administrator')
 ON CONFLICT (name, channel) DO UPDATE SET address = EXCLUDED.address;
 \endif
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM herald.recipients r WHERE r.name = 'administrator') THEN
+        RAISE WARNING 'there is no recipient "administrator", so nobody hears of what it is for'
+            USING HINT = 'psql -v administrator=+… -f this file, or INSERT INTO herald.recipients (name, address) VALUES (''administrator'', …).';
+    END IF;
+END
+$$;
 
 -- The calling code of numbers that are written without one: 0300-1234567 is +923001234567. Set once for the installation.
 UPDATE herald.settings SET value = '92' WHERE name = 'default_country' AND value = '';

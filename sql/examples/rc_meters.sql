@@ -246,6 +246,14 @@ ON CONFLICT (name, channel) DO NOTHING;
 INSERT INTO herald.recipients (name, address) VALUES ('SUPERVISOR', :'supervisor')
 ON CONFLICT (name, channel) DO UPDATE SET address = EXCLUDED.address;
 \endif
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM herald.recipients r WHERE r.name = 'SUPERVISOR') THEN
+        RAISE WARNING 'there is no recipient "SUPERVISOR", so nobody hears of what it is for'
+            USING HINT = 'psql -v supervisor=+… -f this file, or INSERT INTO herald.recipients (name, address) VALUES (''SUPERVISOR'', …).';
+    END IF;
+END
+$$;
 
 -- Mails. An address for a NOCS is a row of its own: ('NOCS-1', 'email', 'nocs-1@example.org'). credential: the password of
 -- "user" in account.
