@@ -354,10 +354,11 @@ ON CONFLICT DO NOTHING;
 --
 -- recheck: what had to wait for its turn is sent only if it is still owed, at a sensible hour: else it gives its key back, and
 --     is planned anew on the next day. So nothing that waits gets too old (max_age).
--- forget_after: what was said to whom is forgotten; that it was said stays, so nobody is told again.
+-- forget_after: what was said to whom is forgotten. That it was said stays for long after a loop may last (delete_after, whatever
+--     herald.settings has), so nobody is told again.
 
 SELECT herald.add_rule('campaigns', 'campaigns.due', every => '1 min', channel => 'campaigns', max_attempts => 3, recheck => true,
-                       max_age => '60 days', flood_limit => 5000, forget_after => '180 days');
+                       max_age => '60 days', flood_limit => 5000, forget_after => '180 days', delete_after => '1 year');
 
 COMMIT;
 
