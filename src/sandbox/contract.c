@@ -97,6 +97,23 @@ bool text_ends_with(const char *text, const char *end) {
     return size >= end_size && strcmp(text + size - end_size, end) == 0;
 }
 
+bool text_is_web_address(const char *text) {
+    return text && (strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0) && !strpbrk(text, " \t\r\n");
+}
+
+int sandbox_write_media(struct buf *out, const char *type, const char *url, const char *filename) {
+    _cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(out);
+    if (!w)
+        return -ENOMEM;
+    json_write_object(w);
+    json_write_member(w, "type", type);
+    json_write_member(w, "url", url);
+    if (filename)
+        json_write_member(w, "filename", filename);
+    json_write_object_end(w);
+    return json_writer_finish(w);
+}
+
 const char *call_bearer(const struct call *call) {
     if (!call->authorization || strncasecmp(call->authorization, "Bearer ", 7) != 0)
         return NULL;

@@ -98,6 +98,12 @@ void sandbox_append_recipient(struct buf *b, const char *chat_id);
 /* Whether it ends so. */
 bool text_ends_with(const char *text, const char *end);
 
+/* Whether a gateway could fetch media from there. */
+bool text_is_web_address(const char *text);
+
+/* Writes what a message's media are, for CHAT_MEDIA. filename may be NULL. */
+int sandbox_write_media(struct buf *out, const char *type, const char *url, const char *filename) _must_check_;
+
 /* The bearer token of the request, or NULL. */
 const char *call_bearer(const struct call *call);
 

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "sandbox/contract.h"
 
-enum { TEXT_CHARACTERS_MAX = 4096, OPAQUE_CHARACTERS_MAX = 512, DIGITS_MIN = 7, DIGITS_MAX = 15 };
+enum { TEXT_CHARACTERS_MAX = 4096, CAPTION_CHARACTERS_MAX = 1024, OPAQUE_CHARACTERS_MAX = 512, DIGITS_MIN = 7, DIGITS_MAX = 15 };
 
 /* An error of the gateway. */
 struct cloud_error {
@@ -177,6 +177,28 @@ static bool is_template_good(const struct json_value *root, const struct json_va
     return true;
 }
 
+static const char *media_type(const char *type) {
+    static const char *const types[] = {"image", "video", "audio", "document"};
+    for (size_t i = 0; i < ELEMENTSOF(types); i++)
+        if (strcmp(type, types[i]) == 0)
+            return types[i];
+    return NULL;
+}
+
+static bool is_media_good(const struct json_value *media, const char *type, const char **ret_caption, struct cloud_error *e) {
+    const struct json_value *caption = json_at(media, "caption");
+    if (!text_is_web_address(string_at(media, "link")))
+        return fail(e, 100, "The parameter link is required, and must be a web address (the sandbox keeps no uploads).");
+    if (caption && (strcmp(type, "audio") == 0 || json_type(caption) != JSON_STRING))
+        return fail(e, 100, "Unexpected key \"caption\".");
+    if (caption && text_length(json_text(caption)) > CAPTION_CHARACTERS_MAX)
+        return fail(e, 100, "Param caption must be at most 1024 characters long.");
+    if (json_at(media, "filename") && strcmp(type, "document") != 0)
+        return fail(e, 100, "Unexpected key \"filename\".");
+    *ret_caption = caption ? json_text(caption) : "";
+    return true;
+}
+
 /* Individuals: digits, and the '+' only where it was given: without it the real one misdelivers. Groups: the id as it is. */
 static bool is_target_good(const struct json_value *root, struct buf *recipient, bool *ret_is_group, struct cloud_error *e) {
     const char *to = string_at(root, "to");
@@ -240,7 +262,15 @@ static int receive(struct sandbox *s, const struct json_value *root, struct chat
         arrival->text[CHAT_OPAQUE] = opaque;
         arrival->text[CHAT_KEY] = key;
     }
-    _cleanup_(buf_done) struct buf text = BUF_MAX(CALL_BODY_BYTES_MAX);
+    _cleanup_(buf_done) struct buf text = BUF_MAX(CALL_BODY_BYTES_MAX), media = BUF_MAX(CALL_BODY_BYTES_MAX);
+    const char *type = string_at(root, "type");
+    const struct json_value *file = type && media_type(type) ? json_at(root, type) : NULL;
+    if (file) {
+        int r = sandbox_write_media(&media, type, string_at(file, "link"), string_at(file, "filename"));
+        if (r < 0)
+            return r;
+        arrival->text[CHAT_MEDIA] = buf_string(&media);
+    }
     if (template) {
         _cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(&text);
         if (!w)
@@ -288,8 +318,10 @@ static int post_message(struct sandbox *s, const struct call *call, const char *
         good = is_text_good(root, &arrival.text[CHAT_BODY], &e);
     else if (good && strcmp(type, "template") == 0)
         good = is_template_good(root, &template, &e);
+    else if (good && media_type(type))
+        good = is_media_good(json_at(root, type), type, &arrival.text[CHAT_BODY], &e);
     else if (good)
-        good = fail(&e, 131051, "The sandbox takes messages of type text and template.");
+        good = fail(&e, 131051, "The sandbox takes messages of type text, template, image, video, audio and document.");
     if (!good)
         return e.status ? write_error(s, &e, a) : -ENOMEM;
     arrival.text[CHAT_RECIPIENT] = buf_string(&recipient);
