@@ -100,7 +100,7 @@ BEGIN
         PERFORM herald.claim_others(moment, ids, actions);
     END IF;
     IF met > 0 THEN
-        IF cardinality(sender_names) = 1 AND actions <@ '{take}' THEN
+        IF cardinality(sender_names) = 1 AND met <= sender_free[1] AND actions <@ '{take}' THEN
             senders := array_fill(sender_names[1], ARRAY[met::int]);
         ELSE
             senders := herald.deal(senders, actions, sender_names, sender_channels, sender_free);

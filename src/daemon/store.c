@@ -186,7 +186,7 @@ void store_read_row(const struct pg_result *r, size_t i, struct store_row *ret) 
 }
 
 int store_tell(struct pg *pg, const struct inquiry *answers, pg_done_fn done, void *userdata) {
-    enum { SENDERS, ANSWERS, ASK_WAITS, REASONS, CODES, COLUMNS };
+    enum { SENDERS, ANSWERS, ASK_WAITS, REASONS, ASK_CODES, COLUMNS };
     struct buf arrays[COLUMNS];
     const char *parameters[COLUMNS];
     int r = 0;
@@ -203,7 +203,7 @@ int store_tell(struct pg *pg, const struct inquiry *answers, pg_done_fn done, vo
         else
             pg_array_add(&arrays[ASK_WAITS], NULL);
         pg_array_add(&arrays[REASONS], a->health.kind == HEALTH_WELL ? NULL : a->health.reason);
-        pg_array_add(&arrays[CODES], NULL);
+        pg_array_add(&arrays[ASK_CODES], NULL);
     }
     for (size_t i = 0; i < COLUMNS; i++) {
         pg_array_end(&arrays[i]);
