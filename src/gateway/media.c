@@ -111,8 +111,6 @@ int media_read(const struct message *m, struct media *ret, struct outcome *ret_o
         outcome_set(ret_outcome, OUTCOME_REJECTED, SCOPE_MESSAGE, 0, 0, "its media can't be fetched: the URL %s", fault);
         return 0;
     }
-    if (strlen(ret->url) >= REQUEST_URL_BYTES_MAX)
-        return compose_reject("its media can't be fetched: the URL is too long", ret_outcome);
     if (filename && !is_filename(filename))
         return compose_reject("its media's filename is longer than 255 bytes, or holds a slash or a control character",
                               ret_outcome);
