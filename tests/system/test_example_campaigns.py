@@ -2,6 +2,7 @@
 and with daemon and sandbox a session that drops in the middle."""
 
 import datetime
+import itertools
 import json
 
 import psycopg2
@@ -9,7 +10,8 @@ import pytest
 
 from conftest import wait_until
 from daemon import sandbox, settled, start_daemon  # noqa: F401 (fixtures)
-from examples import attended, commented, load, plan, plan_at, psql
+from examples import attended, commented, load, plan_at, psql
+from hostile import Hostile, http
 from player import Daemon, accepted, add_senders, in_doubt, rejected
 
 NAME = "campaigns"
@@ -407,6 +409,29 @@ def test_each_by_their_own_account_and_one_that_drops_stops_nobody_else(played, 
     wait_until(lambda: settled(played), "nothing is left to do")
     assert played.column("SELECT max(split_part(dedup_key, '/', 2)) FROM whatsapp_notifications WHERE dedup_key LIKE '21/%%' AND send_status = 'sent'") == ["2"]
     assert sandbox.figures()["duplicates"] == 0
+
+
+def test_images_arrive_after_their_text_two_seconds_apart_and_the_next_contact_three_seconds_later(db, start_daemon):  # noqa: F811
+    """At the example's own pauses, by the clock of the gateway."""
+    ids = itertools.count(1)
+    gateway = Hostile({"session": http({"success": True, "state": "CONNECTED", "message": "session_connected"}),
+                       "client": lambda request: http({"success": True, "message": {"id": {"_serialized": f"true_{next(ids)}"}}})})
+    load(db, NAME, gateway_url=gateway.url)
+    start_daemon(credentials=CREDENTIALS)
+    add_account(db)
+    db.sql("""UPDATE campaigns.accounts SET opens_at = '00:00', closes_at = '24:00';
+              UPDATE campaigns.days SET images = '{https://example.org/1.jpg,https://example.org/2.jpg}' WHERE day = 1""")
+    enrol(db, 1, 2, at=db.value("SELECT now() - interval '1 day'"))
+    db.sql("SELECT herald.resume('rule', 'campaigns')")
+    requests = wait_until(lambda: len(gateway.at("client")) >= 6 and gateway.at("client"), "texts and images of both", 40)
+    wait_until(lambda: settled(db), "nothing is left to do")
+    gateway.stop()
+    assert [(r.json["chatId"][10:12], r.json["contentType"], r.json["content"][-5:]) for r in requests] == [
+        (who, *what) for who in (requests[0].json["chatId"][10:12], requests[3].json["chatId"][10:12])
+        for what in (("string", "ser 1"), ("MessageMediaFromURL", "1.jpg"), ("MessageMediaFromURL", "2.jpg"))]
+    assert len({r.json["chatId"] for r in requests}) == 2
+    pauses = [later.at - earlier.at for earlier, later in zip(requests, requests[1:])]
+    assert min(pauses) > 1.95 and pauses[2] > 2.95, pauses
 
 
 # --- what its comments show ---

@@ -258,11 +258,11 @@ static void test_receipts(void **state) {
          "{\"id\":\"w\",\"status\":\"failed\",\"biz_opaque_callback_data\":\"1.2\",\"errors\":[{\"code\":1,\"title\":\"t\","
          "\"error_data\":{\"details\":\"" LONG_TEXT "\"}}]},{\"id\":\"w\",\"status\":\"read\"}],"
          "\"messages\":[{\"from\":\"8801712345678\",\"type\":\"text\",\"text\":{\"body\":\"stop\"}}]}}]}]}"},
-        {receipt_read_evolution, NULL,
+        {receipt_read_evolution, notice_read_evolution,
          "{\"event\":\"messages.update\",\"instance\":\"a\",\"data\":{\"keyId\":\"" LONG_TEXT "\",\"status\":\"ERROR\"}}"},
-        {receipt_read_waha, NULL,
+        {receipt_read_waha, notice_read_waha,
          "{\"event\":\"message.ack\",\"session\":\"a\",\"payload\":{\"id\":\"" LONG_TEXT "\",\"ack\":-1}}"},
-        {receipt_read_webjs, NULL,
+        {receipt_read_webjs, notice_read_webjs,
          "{\"dataType\":\"message_ack\",\"sessionId\":\"a\",\"data\":{\"ack\":-1,\"message\":{\"id\":{\"_serialized\":\"" LONG_TEXT
          "\"}}}}"},
         {receipt_read_wppconnect, notice_read_wppconnect,
