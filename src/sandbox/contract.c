@@ -114,6 +114,36 @@ int sandbox_write_media(struct buf *out, const char *type, const char *url, cons
     return json_writer_finish(w);
 }
 
+const struct sandbox_group sandbox_groups[] = {
+    {"120363021234567890@g.us", "Field team"},
+    {"120363041234567890@g.us", "North district"},
+    {"8801711000000-1412345678@g.us", "Night shift 🌙"},
+    {NULL, NULL},
+};
+
+const struct sandbox_group sandbox_cloud_groups[] = {
+    {"Y2FwaV9ncm91cDo4ODAxNzAwMDAwMDAwOjEyMDM2MzA", "Field team"},
+    {"Y2FwaV9ncm91cDo4ODAxNzAwMDAwMDAwOjEyMDM2MzE", "North district"},
+    {NULL, NULL},
+};
+
+void sandbox_write_chat(struct json_writer *w, const char *id, const char *name) {
+    _cleanup_(buf_done) struct buf user = BUF_MAX(PATH_PART_BYTES);
+    size_t size = strcspn(id, "@");
+    (void) buf_append(&user, id, size);
+    json_write_object(w);
+    json_write_key(w, "id");
+    json_write_object(w);
+    json_write_member(w, "server", id + size + 1);
+    json_write_member(w, "user", buf_string(&user));
+    json_write_member(w, "_serialized", id);
+    json_write_object_end(w);
+    json_write_member(w, "name", name);
+    json_write_key(w, "isGroup");
+    json_write_bool(w, text_ends_with(id, "@g.us"));
+    json_write_object_end(w);
+}
+
 const char *call_bearer(const struct call *call) {
     if (!call->authorization || strncasecmp(call->authorization, "Bearer ", 7) != 0)
         return NULL;

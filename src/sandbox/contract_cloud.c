@@ -1,4 +1,4 @@
-/* The Cloud API: POST /vNN.N/{phone_number_id}/messages, and GET /vNN.N/{phone_number_id}. */
+/* The Cloud API: POST /vNN.N/{phone_number_id}/messages, GET /vNN.N/{phone_number_id}, and its /groups. */
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
@@ -328,6 +328,45 @@ static int post_message(struct sandbox *s, const struct call *call, const char *
     return receive(s, root, &arrival, template, a);
 }
 
+/* One a page, so that paging is seen. */
+static int get_groups(const struct call *call, struct sandbox_reply *a) {
+    const struct sandbox_group *g = sandbox_cloud_groups;
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 200, JSON_PLAIN);
+    if (!w)
+        return -ENOMEM;
+    for (; call->after && g->id; g++)
+        if (strcmp(g->id, call->after) == 0) {
+            g++;
+            break;
+        }
+    json_write_object(w);
+    json_write_key(w, "data");
+    json_write_object(w);
+    json_write_key(w, "groups");
+    json_write_array(w);
+    if (g->id) {
+        json_write_object(w);
+        json_write_member(w, "id", g->id);
+        json_write_member(w, "subject", g->name);
+        json_write_member(w, "created_at", "1790000000");
+        json_write_object_end(w);
+    }
+    json_write_array_end(w);
+    json_write_object_end(w);
+    json_write_key(w, "paging");
+    json_write_object(w);
+    json_write_key(w, "cursors");
+    json_write_object(w);
+    json_write_member(w, "after", g->id ? g->id : "");
+    json_write_object_end(w);
+    if (g->id && g[1].id)
+        json_write_member(w, "next", "https://graph.facebook.com/");
+    json_write_object_end(w);
+    json_write_object_end(w);
+    int r = json_writer_finish(w);
+    return r < 0 ? r : 1;
+}
+
 static int get_number(const char *phone_number_id, struct sandbox_reply *a) {
     _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 200, JSON_PLAIN);
     if (!w)
@@ -353,7 +392,8 @@ static bool is_version(const char *text) {
 int contract_cloud(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
     char parts[PATH_PARTS_MAX][PATH_PART_BYTES];
     bool is_messages = call_path_matches("/v*/*/messages", call->path, parts);
-    if (!is_messages && !call_path_matches("/v*/*", call->path, parts))
+    bool is_groups = !is_messages && call_path_matches("/v*/*/groups", call->path, parts);
+    if (!is_messages && !is_groups && !call_path_matches("/v*/*", call->path, parts))
         return 0;
     if (!is_version(parts[0]))
         return 0;
@@ -367,5 +407,7 @@ int contract_cloud(struct sandbox *s, const struct call *call, struct sandbox_re
         return write_error(s, &(struct cloud_error) {.status = 400, .code = 100, .subcode = 33,
                                                      .details = "Unsupported request: no such object, or not this method."},
                            a);
+    if (is_groups)
+        return get_groups(call, a);
     return is_messages ? post_message(s, call, parts[1], a) : get_number(parts[1], a);
 }

@@ -240,15 +240,38 @@ static int instance_call(struct sandbox *s, const char *verb, const char *instan
     return 1;
 }
 
+static int get_groups(struct sandbox *s, const char *instance, struct sandbox_reply *a) {
+    if (behaviour_is_disconnected(s->behaviour, instance))
+        return write_failure(a, 500, "Internal Server Error", "Error: Connection Closed", false);
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 200, JSON_EXPRESS);
+    if (!w)
+        return -ENOMEM;
+    json_write_array(w);
+    for (const struct sandbox_group *g = sandbox_groups; g->id; g++) {
+        json_write_object(w);
+        json_write_member(w, "id", g->id);
+        json_write_member(w, "subject", g->name);
+        json_write_key(w, "size");
+        json_write_int(w, 8);
+        json_write_object_end(w);
+    }
+    json_write_array_end(w);
+    int r = json_writer_finish(w);
+    return r < 0 ? r : 1;
+}
+
 int contract_evolution(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
     char parts[PATH_PARTS_MAX][PATH_PART_BYTES];
     bool is_post = strcmp(call->method, "POST") == 0, has_media = call_path_matches("/message/sendMedia/*", call->path, parts);
     bool is_send = has_media || call_path_matches("/message/sendText/*", call->path, parts);
-    if (!is_send && !call_path_matches("/instance/*/*", call->path, parts))
+    bool is_groups = !is_send && call_path_matches("/group/fetchAllGroups/*", call->path, parts);
+    if (!is_send && !is_groups && !call_path_matches("/instance/*/*", call->path, parts))
         return 0;
     if (is_send != is_post)
         return write_failure(a, 404, "Not Found", "Cannot use this path with this method", false);
     if (!sandbox_knows_token(s, call->apikey))
         return write_unauthorized(a);
+    if (is_groups)
+        return get_groups(s, parts[0], a);
     return is_send ? send_message(s, call, parts[0], has_media, a) : instance_call(s, parts[0], parts[1], a);
 }

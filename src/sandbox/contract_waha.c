@@ -168,6 +168,21 @@ static int session_call(struct sandbox *s, const char *name, const char *verb, s
     return write_nest(a, 404, "Cannot POST that", "Not Found");
 }
 
+/* As the engine behind has them: chats of its own kind. */
+static int get_groups(struct sandbox *s, const char *session, struct sandbox_reply *a) {
+    if (behaviour_is_disconnected(s->behaviour, session))
+        return write_not_working(session, a);
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 200, JSON_EXPRESS);
+    if (!w)
+        return -ENOMEM;
+    json_write_array(w);
+    for (const struct sandbox_group *g = sandbox_groups; g->id; g++)
+        sandbox_write_chat(w, g->id, g->name);
+    json_write_array_end(w);
+    int r = json_writer_finish(w);
+    return r < 0 ? r : 1;
+}
+
 /* False: the path sends nothing. *ret_type: of media, or NULL. */
 static bool is_send_path(const char *path, const char **ret_type) {
     static const struct {
@@ -187,12 +202,15 @@ int contract_waha(struct sandbox *s, const struct call *call, struct sandbox_rep
     const char *type = NULL;
     bool is_post = strcmp(call->method, "POST") == 0, is_send = is_send_path(call->path, &type);
     bool has_verb = !is_send && call_path_matches("/api/sessions/*/*", call->path, parts);
-    if (!is_send && !has_verb && !call_path_matches("/api/sessions/*", call->path, parts))
+    bool is_groups = !is_send && !has_verb && call_path_matches("/api/*/groups", call->path, parts);
+    if (!is_send && !has_verb && !is_groups && !call_path_matches("/api/sessions/*", call->path, parts))
         return 0;
     sandbox_reply_header(a, "X-Powered-By", "Express");
     if (!sandbox_knows_token(s, call->api_key))
         return write_nest(a, 401, "Unauthorized", NULL);
     if (is_post != (is_send || has_verb))
         return write_nest(a, 404, "Cannot use this path with this method", "Not Found");
+    if (is_groups)
+        return get_groups(s, parts[0], a);
     return is_send ? send_message(s, call, type, a) : session_call(s, parts[0], has_verb ? parts[1] : NULL, a);
 }

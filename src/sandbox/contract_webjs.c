@@ -161,6 +161,27 @@ static int session_call(struct sandbox *s, const char *verb, const char *session
     return is_away ? write_said(a, true, NULL, "Session initiated successfully") : write_failure(a, 422, "Session already exists");
 }
 
+/* Chats of all kinds. */
+static int get_chats(struct sandbox *s, const char *session, struct sandbox_reply *a) {
+    if (behaviour_is_disconnected(s->behaviour, session))
+        return write_refusal(404, a);
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 200, JSON_EXPRESS);
+    if (!w)
+        return -ENOMEM;
+    json_write_object(w);
+    json_write_key(w, "success");
+    json_write_bool(w, true);
+    json_write_key(w, "chats");
+    json_write_array(w);
+    sandbox_write_chat(w, "8801712345678@c.us", "Ada");
+    for (const struct sandbox_group *g = sandbox_groups; g->id; g++)
+        sandbox_write_chat(w, g->id, g->name);
+    json_write_array_end(w);
+    json_write_object_end(w);
+    int r = json_writer_finish(w);
+    return r < 0 ? r : 1;
+}
+
 static bool is_session(const char *name) {
     return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] == '\0';
 }
@@ -168,7 +189,8 @@ static bool is_session(const char *name) {
 int contract_webjs(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
     char parts[PATH_PARTS_MAX][PATH_PART_BYTES];
     bool is_post = strcmp(call->method, "POST") == 0, is_send = call_path_matches("/client/sendMessage/*", call->path, parts);
-    if (!is_send && !call_path_matches("/session/*/*", call->path, parts))
+    bool is_chats = !is_send && call_path_matches("/client/getChats/*", call->path, parts);
+    if (!is_send && !is_chats && !call_path_matches("/session/*/*", call->path, parts))
         return 0;
     sandbox_reply_header(a, "X-Powered-By", "Express");
     if (is_send != is_post)
@@ -176,7 +198,9 @@ int contract_webjs(struct sandbox *s, const struct call *call, struct sandbox_re
     /* Trap: a server without a key takes any, and none. */
     if (s->token && !sandbox_knows_token(s, call->api_key))
         return write_failure(a, 403, "Invalid API key");
-    if (!is_session(parts[is_send ? 0 : 1]))
+    if (!is_session(parts[is_send || is_chats ? 0 : 1]))
         return write_failure(a, 422, "Session should be alphanumerical or -");
+    if (is_chats)
+        return get_chats(s, parts[0], a);
     return is_send ? send_message(s, call, parts[0], a) : session_call(s, parts[0], parts[1], a);
 }

@@ -210,6 +210,27 @@ static int send_message(struct sandbox *s, const struct call *call, const char *
     return send_all(&x, phone, a);
 }
 
+static int list_chats(const struct call *call, struct sandbox_reply *a) {
+    _cleanup_(json_freep) struct json *doc = NULL;
+    const char *reason;
+    int r = json_parse(call->body, call->body_size, &doc, &reason);
+    if (r == -EBADMSG)
+        return sandbox_reply_page(a, 400, "SyntaxError: Unexpected token in JSON");
+    if (r < 0)
+        return r;
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 200, JSON_EXPRESS);
+    if (!w)
+        return -ENOMEM;
+    json_write_array(w);
+    if (!json_is_true_at(json_root(doc), "onlyGroups"))
+        sandbox_write_chat(w, "8801712345678@c.us", "Ada");
+    for (const struct sandbox_group *g = sandbox_groups; g->id; g++)
+        sandbox_write_chat(w, g->id, g->name);
+    json_write_array_end(w);
+    r = json_writer_finish(w);
+    return r < 0 ? r : 1;
+}
+
 static int generate_token(struct sandbox *s, const char *session, const char *secret, struct sandbox_reply *a) {
     if (strcmp(secret, SECRET_DEFAULT) != 0 && !(s->token && strcmp(secret, s->token) == 0)) {
         sandbox_reply_text(a, 400, JSON_EXPRESS, "{\"response\":false,\"message\":\"The SECRET_KEY is incorrect\"}");
@@ -256,6 +277,8 @@ static int session_call(struct sandbox *s, const struct call *call, const char *
     bool has_media = strcmp(verb, "send-image") == 0 || strcmp(verb, "send-file") == 0;
     if (is_post && (has_media || strcmp(verb, "send-message") == 0))
         return send_message(s, call, session, has_media, a);
+    if (is_post && strcmp(verb, "list-chats") == 0)
+        return is_away ? write_disconnected(a) : list_chats(call, a);
     if (is_post && strcmp(verb, "start-session") == 0)
         return sandbox_reply_flat(a, 200, FLAT("status", is_away ? "CLOSED" : "CONNECTED", "qrcode", NULL));
     if (!is_post && strcmp(verb, "status-session") == 0)
