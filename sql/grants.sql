@@ -51,6 +51,8 @@ GRANT EXECUTE ON FUNCTION
     herald.show(bigint),
     herald.list(text, text, text, text, int),
     herald.check(),
+    herald.check_groups(text, text[]),
+    herald.list_groups(text, text[], text[]),
     herald.sender_accounts(),
     herald.lane_is_held(herald.lanes),
     herald.preview(text, jsonb, text),

@@ -165,3 +165,9 @@ select subject, problem, remedy from herald.check()
 
 -- name: cli_senders
 select * from herald.sender_accounts()
+
+-- name: cli_groups
+select * from herald.list_groups($1, $2::text[], $3::text[])
+
+-- name: cli_check_groups
+select * from herald.check_groups($1, $2::text[])

@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "gateway/compose.h"
+#include "gateway/groups.h"
 #include "gateway/session.h"
+#include "gateway/target.h"
 
 enum { CREDENTIAL_WAIT_SEC = 60, CONFIGURATION_WAIT_SEC = 60 };
 
@@ -116,6 +118,7 @@ static const struct session_dialect dialect = {
     .send_media = {[MEDIA_IMAGE ... MEDIA_DOCUMENT] = {"POST", "/message/sendMedia/*", NULL}},
     .steps = {[SESSION_STATUS] = {"GET", "/instance/connectionState/*", NULL},
               [SESSION_START] = {"GET", "/instance/connect/*", NULL}},
+    .list_groups = {"GET", "/group/fetchAllGroups/*?getParticipants=false", NULL},
     .check_media = check_media,
     .write_message = write_message,
     .read_id = read_id,
@@ -124,4 +127,11 @@ static const struct session_dialect dialect = {
     .hear = hear,
 };
 
-DEFINE_SESSION_GATEWAY(evolution, dialect)
+static const struct groups_shape groups = {
+    .items = "",
+    .ids = {"id"},
+    .names = {"subject"},
+    .is_group = target_is_phone_group,
+};
+
+DEFINE_SESSION_GATEWAY(evolution, dialect, groups)

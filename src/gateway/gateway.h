@@ -45,6 +45,8 @@ struct health {
     char reason[OUTCOME_REASON_BYTES]; /* unless well: a sentence for a person; valid UTF-8, no secret */
 };
 
+struct groups_shape;
+
 struct gateway {
     const char *name;
 
@@ -66,6 +68,12 @@ struct gateway {
     int (*ask)(const struct sender *sender, unsigned step, struct request *ret_request);
     /* What a complete reply to it means: see health_from_reply(). */
     void (*hear)(const struct sender *sender, unsigned step, const struct reply *reply, struct health *ret_health);
+
+    /* Which groups the account is in, asked page by page; after: where the page before said that this one begins, or "". As ask().
+     * Where they stand in an answer of success is for a groups_reader; what another one means understand() says. Both NULL where
+     * the gateway knows none. */
+    int (*ask_groups)(const struct sender *sender, const char *after, struct request *ret_request);
+    const struct groups_shape *groups;
 };
 
 /* The gateway of that name, or NULL. */

@@ -224,14 +224,22 @@ void session_understand(const struct session_dialect *d, const struct sender *se
 
 /* --- how it is --- */
 
-int session_ask(const struct session_dialect *d, const struct sender *sender, unsigned step, struct request *ret) {
+static int write_call(const struct session_dialect *d, const struct sender *sender, const struct session_call *call,
+                      struct request *ret) {
     _cleanup_(buf_done) struct buf fault = BUF_MAX(CHECK_FAULT_BYTES);
     int r = session_check(d, sender, &fault);
 
-    if (r < 0 || step >= SESSION_STEPS || !d->steps[step].method)
-        return -EINVAL;
-    r = write_head(d, sender, &d->steps[step], ret);
-    return r < 0 || !d->steps[step].body ? r : buf_append_string(&ret->body, d->steps[step].body);
+    if (r >= 0)
+        r = write_head(d, sender, call, ret);
+    return r < 0 || !call->body ? r : buf_append_string(&ret->body, call->body);
+}
+
+int session_ask(const struct session_dialect *d, const struct sender *sender, unsigned step, struct request *ret) {
+    return step < SESSION_STEPS && d->steps[step].method ? write_call(d, sender, &d->steps[step], ret) : -EINVAL;
+}
+
+int session_ask_groups(const struct session_dialect *d, const struct sender *sender, struct request *ret) {
+    return write_call(d, sender, &d->list_groups, ret);
 }
 
 void session_hear(const struct session_dialect *d, const struct sender *sender, unsigned step, const struct reply *reply,

@@ -24,7 +24,7 @@ struct session_dialect {
     /* Sentences that say what to set. */
     const char *account_remedy, *base_url_remedy, *credential_remedy;
 
-    struct session_call send, send_media[MEDIA_TYPES], steps[SESSION_STEPS];
+    struct session_call send, send_media[MEDIA_TYPES], steps[SESSION_STEPS], list_groups;
     /* What this server takes less of than the others: 1, or 0 and the outcome. NULL: nothing. */
     int (*check_target)(const struct message *message, struct outcome *ret);
     int (*check_media)(const struct media *media, struct outcome *ret);
@@ -50,11 +50,12 @@ int session_request(const struct session_dialect *d, const struct sender *sender
 void session_understand(const struct session_dialect *d, const struct sender *sender, const struct message *message,
                         const struct reply *reply, struct outcome *ret);
 int session_ask(const struct session_dialect *d, const struct sender *sender, unsigned step, struct request *ret) _must_check_;
+int session_ask_groups(const struct session_dialect *d, const struct sender *sender, struct request *ret) _must_check_;
 void session_hear(const struct session_dialect *d, const struct sender *sender, unsigned step, const struct reply *reply,
                   struct health *ret);
 
-/* Defines gateway_NAME, a struct gateway that speaks the dialect. */
-#define DEFINE_SESSION_GATEWAY(its_name, dialect)                                                                              \
+/* Defines gateway_NAME, a struct gateway that speaks the dialect, and has groups where the shape says. */
+#define DEFINE_SESSION_GATEWAY(its_name, dialect, groups_shape)                                                                \
     static int its_name##_check(const struct sender *sender, struct buf *reterr) {                                             \
         return session_check(&(dialect), sender, reterr);                                                                      \
     }                                                                                                                          \
@@ -73,6 +74,9 @@ void session_hear(const struct session_dialect *d, const struct sender *sender, 
                                 struct health *ret_health) {                                                                   \
         session_hear(&(dialect), sender, step, reply, ret_health);                                                             \
     }                                                                                                                          \
+    static int its_name##_ask_groups(const struct sender *sender, _unused_ const char *after, struct request *ret_request) {   \
+        return session_ask_groups(&(dialect), sender, ret_request);                                                            \
+    }                                                                                                                          \
     const struct gateway gateway_##its_name = {                                                                                \
         .name = #its_name,                                                                                                     \
         .check = its_name##_check,                                                                                             \
@@ -80,6 +84,8 @@ void session_hear(const struct session_dialect *d, const struct sender *sender, 
         .understand = its_name##_understand,                                                                                   \
         .ask = its_name##_ask,                                                                                                 \
         .hear = its_name##_hear,                                                                                               \
+        .ask_groups = its_name##_ask_groups,                                                                                   \
+        .groups = &(groups_shape),                                                                                             \
     };
 
 /* For write_message(): the recipient as "DIGITS@c.us", or the group's id. */

@@ -12,7 +12,9 @@
  *  - Starting one that has failed does nothing, as it counts as running: that one is restarted. */
 #include <string.h>
 
+#include "gateway/groups.h"
 #include "gateway/session.h"
+#include "gateway/target.h"
 
 enum { CREDENTIAL_WAIT_SEC = 60, CONFIGURATION_WAIT_SEC = 60 };
 
@@ -129,6 +131,7 @@ static const struct session_dialect dialect = {
     .steps = {[SESSION_STATUS] = {"GET", "/api/sessions/*", NULL},
               [SESSION_START] = {"POST", "/api/sessions/*/start", "{}"},
               [SESSION_RESTART] = {"POST", "/api/sessions/*/restart", "{}"}},
+    .list_groups = {"GET", "/api/*/groups?exclude=participants", NULL},
     .write_message = write_message,
     .read_id = read_id,
     .answers = answers,
@@ -136,4 +139,12 @@ static const struct session_dialect dialect = {
     .hear = hear,
 };
 
-DEFINE_SESSION_GATEWAY(waha, dialect)
+static const struct groups_shape groups = {
+    .items = "",
+    .ids = {"id._serialized", "id", "JID"},
+    .names = {"subject", "name", "Name", "groupMetadata.subject"},
+    .left = "isReadOnly",
+    .is_group = target_is_phone_group,
+};
+
+DEFINE_SESSION_GATEWAY(waha, dialect, groups)

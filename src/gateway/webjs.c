@@ -9,7 +9,9 @@
  *  - Starting a session that is there is refused (422), although its browser may have died: that one is restarted. */
 #include <string.h>
 
+#include "gateway/groups.h"
 #include "gateway/session.h"
+#include "gateway/target.h"
 
 enum { CREDENTIAL_WAIT_SEC = 60, CONFIGURATION_WAIT_SEC = 60 };
 
@@ -108,10 +110,19 @@ static const struct session_dialect dialect = {
     .steps = {[SESSION_STATUS] = {"GET", "/session/status/*", NULL},
               [SESSION_START] = {"GET", "/session/start/*", NULL},
               [SESSION_RESTART] = {"GET", "/session/restart/*", NULL}},
+    .list_groups = {"GET", "/client/getChats/*", NULL},
     .write_message = write_message,
     .read_id = read_id,
     .answers = answers,
     .hear = hear,
 };
 
-DEFINE_SESSION_GATEWAY(webjs, dialect)
+static const struct groups_shape groups = {
+    .items = "chats",
+    .ids = {"id._serialized"},
+    .names = {"name", "groupMetadata.subject"},
+    .left = "isReadOnly",
+    .is_group = target_is_phone_group,
+};
+
+DEFINE_SESSION_GATEWAY(webjs, dialect, groups)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "gateway/compose.h"
+#include "gateway/groups.h"
 #include "gateway/session.h"
 #include "gateway/target.h"
 
@@ -113,6 +114,7 @@ static const struct session_dialect dialect = {
                    [MEDIA_VIDEO ... MEDIA_DOCUMENT] = {"POST", "/api/*/send-file", NULL}},
     .steps = {[SESSION_STATUS] = {"GET", "/api/*/status-session", NULL},
               [SESSION_START] = {"POST", "/api/*/start-session", "{\"waitQrCode\":false}"}},
+    .list_groups = {"POST", "/api/*/list-chats", "{\"onlyGroups\":true}"},
     .check_target = check_target,
     .write_message = write_message,
     .read_id = read_id,
@@ -120,4 +122,12 @@ static const struct session_dialect dialect = {
     .hear = hear,
 };
 
-DEFINE_SESSION_GATEWAY(wppconnect, dialect)
+static const struct groups_shape groups = {
+    .items = "",
+    .ids = {"id._serialized", "id"},
+    .names = {"name", "groupMetadata.subject", "contact.formattedName", "formattedTitle"},
+    .left = "isReadOnly",
+    .is_group = target_is_phone_group,
+};
+
+DEFINE_SESSION_GATEWAY(wppconnect, dialect, groups)

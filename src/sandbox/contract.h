@@ -98,6 +98,12 @@ void sandbox_append_recipient(struct buf *b, const char *chat_id);
 /* Whether it ends so. */
 bool text_ends_with(const char *text, const char *end);
 
+/* Whether a gateway could fetch media from there. */
+bool text_is_web_address(const char *text);
+
+/* Writes what a message's media are, for CHAT_MEDIA. filename may be NULL. */
+int sandbox_write_media(struct buf *out, const char *type, const char *url, const char *filename) _must_check_;
+
 /* The bearer token of the request, or NULL. */
 const char *call_bearer(const struct call *call);
 
@@ -118,6 +124,16 @@ int sandbox_receive(struct sandbox *s, struct chat_arrival *arrival, unsigned su
 
 /* After the contract wrote its success: makes of it what the verdict asks for. */
 int sandbox_reply_spoil(struct sandbox_reply *a, const struct verdict *verdict) _must_check_;
+
+/* The groups that every account here is in, of telephones and of the Cloud API; each list ends with one without an id. */
+struct sandbox_group {
+    const char *id, *name;
+};
+
+extern const struct sandbox_group sandbox_groups[], sandbox_cloud_groups[];
+
+/* Writes {"id": {"server", "user", "_serialized"}, "name", "isGroup"}, as WhatsApp's own client has a chat. */
+void sandbox_write_chat(struct json_writer *w, const char *id, const char *name);
 
 /* The contracts. 1: answered; 0: the path is none of theirs; or a negative errno. */
 int contract_cloud(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;

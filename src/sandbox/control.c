@@ -18,6 +18,7 @@ enum {
 };
 
 #define PAGE_PATH "src/sandbox/page.html"
+#define SAMPLE_PATH "src/sandbox/sample.png"
 #define NONCE_MARK "@NONCE@"
 
 static int write_problem(struct sandbox_reply *a, unsigned status, const char *text) {
@@ -79,8 +80,8 @@ static void write_time(struct json_writer *w, uint64_t usec) {
     json_write_string(w, text);
 }
 
-static int write_template(struct json_writer *w, const char *text) {
-    json_write_key(w, "template");
+static int write_document(struct json_writer *w, const char *key, const char *text) {
+    json_write_key(w, key);
     if (!text) {
         json_write_null(w);
         return 0;
@@ -109,7 +110,9 @@ static int write_chat(struct json_writer *w, const struct chat *m) {
     json_write_member(w, "body", chat_text(m, CHAT_BODY));
     json_write_member(w, "message_id", chat_text(m, CHAT_MESSAGE_ID));
     json_write_member(w, "opaque", chat_text(m, CHAT_OPAQUE));
-    int r = write_template(w, chat_text(m, CHAT_TEMPLATE));
+    int r = write_document(w, "template", chat_text(m, CHAT_TEMPLATE));
+    if (r >= 0)
+        r = write_document(w, "media", chat_text(m, CHAT_MEDIA));
     json_write_key(w, "copies");
     json_write_int(w, m->copies);
     json_write_key(w, "answered");
@@ -272,7 +275,7 @@ static int get_page(struct sandbox_reply *a) {
     }
     (void) buf_append_string(&a->body, at);
     sandbox_reply_header(a, "Content-Security-Policy",
-                  "default-src 'none'; script-src 'nonce-%s'; style-src 'nonce-%s'; connect-src 'self'; img-src data:; "
+                  "default-src 'none'; script-src 'nonce-%s'; style-src 'nonce-%s'; connect-src 'self'; img-src 'self' data:; "
                   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
                   nonce, nonce);
     sandbox_reply_header(a, "Referrer-Policy", "no-referrer");
@@ -285,6 +288,16 @@ struct route {
     const char *path, *method;
     int (*serve)(struct sandbox *s, const struct call *call, struct sandbox_reply *a);
 };
+
+/* A picture to send, for who has none at hand. */
+static int serve_sample(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
+    const struct embedded_file *sample = embedded_find(SAMPLE_PATH);
+    if (!sample)
+        return write_problem(a, 500, "this build has no picture");
+    sandbox_reply_text(a, 200, "image/png", "");
+    int r = buf_append(&a->body, sample->data, sample->size);
+    return r < 0 ? r : 1;
+}
 
 static int serve_page(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
     return get_page(a);
@@ -304,6 +317,7 @@ static int serve_reset(struct sandbox *s, const struct call *call, struct sandbo
 
 static const struct route routes[] = {
     {"/", "GET", serve_page},
+    {"/sandbox/sample.png", "GET", serve_sample},
     {"/sandbox/messages", "GET", get_messages},
     {"/sandbox/messages", "DELETE", serve_clear},
     {"/sandbox/stream", "GET", get_stream},

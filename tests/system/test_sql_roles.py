@@ -5,7 +5,8 @@ import pytest
 
 from player import Daemon, add_rule, add_senders, login
 
-READS = {"check", "explain", "lane_is_held", "list", "local_time", "next_window", "now", "preview", "sender_accounts", "setting", "show"}
+READS = {"check", "check_groups", "explain", "lane_is_held", "list", "list_groups", "local_time", "next_window", "now", "preview", "sender_accounts", "setting",
+         "show"}
 FUNCTIONS = {
     "herald_daemon": {"attend", "backstop", "horizon", "join", "leave", "plan", "plan_and_claim", "plan_failed", "prove_bell", "tell", "turn"},
     "herald_web": {"apply_early", "hear", "metrics", "receive", "web_senders"},
