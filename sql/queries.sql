@@ -9,7 +9,7 @@ select * from herald.join($1, $2::bigint, $3::bigint[], $4, $5::int, $6)
 select * from herald.turn($1::bigint, $2::int, $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::int[], $8::int[], $9::text[], $10::text[], $11::text[])
 
 -- name: tell
-select * from herald.tell($1::text[], $2::text[], $3::int[], $4::text[], $5::text[])
+select * from herald.tell($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[])
 
 -- name: plan
 select * from herald.plan($1, $2, $3::int)
