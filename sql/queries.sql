@@ -154,6 +154,15 @@ select name from herald.rules order by name
 -- name: cli_pause
 select herald.pause($1, coalesce($2, ''), coalesce($3, 'paused by hand'))
 
+-- name: cli_pair
+select herald.pair($1)
+
+-- name: cli_unpair
+select herald.unpair($1)
+
+-- name: cli_session
+select state, code, reason, ceil(extract(epoch from until - clock_timestamp()))::int from herald.sessions where sender = $1
+
 -- name: cli_resume
 select herald.resume($1, coalesce($2, ''), $3::boolean)
 
