@@ -114,6 +114,6 @@ int cli_print_json(const struct pg_result *rows);
 bool cli_has_colour(FILE *stream);
 
 /* The verbs. */
-extern const struct verb verb_cancel, verb_check, verb_list, verb_migrate, verb_pair, verb_pause, verb_preview, verb_replay, verb_resume,
-        verb_retry, verb_run, verb_sandbox, verb_send, verb_show, verb_status, verb_sweep, verb_uninstall,
+extern const struct verb verb_cancel, verb_check, verb_list, verb_migrate, verb_pair, verb_pause, verb_preview, verb_replay,
+        verb_resume, verb_retry, verb_run, verb_sandbox, verb_send, verb_show, verb_status, verb_sweep, verb_uninstall,
         verb_unpair, verb_web;

@@ -25,7 +25,8 @@ static int run(struct cli *cli, const struct cli_arguments *arguments) {
     if (r < 0)
         return EXIT_NO;
     if (strcmp(s.state, "disconnected") != 0)
-        return cli_error("%s may still be connected: %s (pgherald unpair %s tries again)", said.sender, session_fault(&s), said.sender);
+        return cli_error("%s may still be connected: %s (pgherald unpair %s tries again)", said.sender, session_fault(&s),
+                         said.sender);
     printf("%s is logged out\n", said.sender);
     return EXIT_DONE;
 }
