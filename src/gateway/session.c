@@ -230,10 +230,10 @@ int session_ask(const struct session_dialect *d, const struct sender *sender, en
 }
 
 /* The tables speak of a message. Nothing was sent here: what is not about the sender is told as the server said it. */
-static void tell_plainly(const struct understood *a, struct health *ret) {
-    (void) snprintf(ret->reason, sizeof(ret->reason), "%s (HTTP %d)%s%s",
-                    a->reply->status / 100 == 2 ? "an answer that can't be understood" : "the gateway could not do it",
-                    a->reply->status, *a->words ? ": " : "", a->words);
+static void tell_plainly(const struct understood *a, struct outcome *ret) {
+    outcome_set(ret, OUTCOME_WAIT, SCOPE_MESSAGE, WAIT_BY_BACKOFF, a->reply->status, "%s (HTTP %d)%s%s",
+                a->reply->status / 100 == 2 ? "an answer that can't be understood" : "the gateway could not do it",
+                a->reply->status, *a->words ? ": " : "", a->words);
 }
 
 void session_hear(const struct session_dialect *d, const struct sender *sender, enum purpose purpose, unsigned step,
@@ -247,9 +247,9 @@ void session_hear(const struct session_dialect *d, const struct sender *sender, 
     if (d->hear(purpose, step_of(purpose, step), &answer, ret))
         return;
     classify(d, &answer, &outcome);
+    if (purpose != PURPOSE_HEALTH && (outcome.kind != OUTCOME_WAIT || outcome.scope != SCOPE_SENDER))
+        tell_plainly(&answer, &outcome);
     health_from_outcome(&outcome, ret);
-    if (purpose != PURPOSE_HEALTH && ret->kind == HEALTH_UNKNOWN)
-        tell_plainly(&answer, ret);
 }
 
 void session_go_on(enum session_step next, struct health *ret) {

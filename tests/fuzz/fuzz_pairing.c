@@ -2,7 +2,9 @@
  * "GATEWAY PURPOSE STEP" in a line, each a digit, then as in reply.h. (dictionary: pairing) */
 #include "reply.h"
 
+/* How many steps each purpose has. */
 enum { STEPS = 6 };
+static const unsigned steps[] = {[PURPOSE_HEALTH] = 3, [PURPOSE_PAIR] = STEPS, [PURPOSE_UNPAIR] = 1};
 
 static const struct {
     const struct gateway *gateway;
@@ -26,7 +28,7 @@ static void check_health(const struct health *h, enum purpose purpose) {
     HOLDS(h->kind <= HEALTH_CODE && (h->kind != HEALTH_CODE || purpose == PURPOSE_PAIR));
     HOLDS((h->kind == HEALTH_CODE) == (h->code[0] != '\0') && is_code(h->code));
     HOLDS((h->kind == HEALTH_WELL || h->kind == HEALTH_GO_ON) == (h->reason[0] == '\0'));
-    HOLDS(h->kind == HEALTH_GO_ON ? h->next_step < STEPS : h->next_step == 0);
+    HOLDS(h->kind == HEALTH_GO_ON ? h->next_step < steps[purpose] : h->next_step == 0);
     HOLDS(h->wait_sec == WAIT_BY_BACKOFF || (h->wait_sec >= 0 && h->wait_sec <= WAIT_MAX_SEC));
     HOLDS(is_printable(h->reason) && !holds_piece(h->reason, SECRET, SECRET_PIECE) && !holds_number(h->reason));
 }
@@ -61,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     reply.body_size = in.size;
     (void) snprintf(reply.reason, sizeof(reply.reason), "%s", body);
     memset(&h, 0xa5, sizeof(h));
-    health_from_reply(gateways[which].gateway, &sender, purpose, step % STEPS, &reply, &h);
+    health_from_reply(gateways[which].gateway, &sender, purpose, step % steps[purpose], &reply, &h);
     check_health(&h, purpose);
     check_next(gateways[which].gateway, &sender, purpose, &h);
     return 0;

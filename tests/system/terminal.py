@@ -128,10 +128,11 @@ class Terminal:
                 self.screen.write(text)
 
     def resize(self, columns, lines):
-        """As if a person did: the window's content goes, as it would be wrapped in some way."""
+        """As if a person did: what was there is somewhere else now, and so is the cursor."""
         with self.lock:
             if (columns, lines) != (self.screen.columns, self.screen.lines):
                 self.screen = Screen(columns, lines)
+                self.screen.write("left over\n" * (lines - 1))
             fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def see(self, look):

@@ -247,6 +247,24 @@ static void test_hostile_replies(_unused_ void **state) {
                 }
 }
 
+/* What is too long is cut off between characters. */
+static void test_long_words(_unused_ void **state) {
+    for (size_t padding = 0; padding < 4; padding++) {
+        _cleanup_(buf_done) struct buf body = BUF_MAX(8192);
+        struct reply reply;
+        struct health health;
+
+        (void) buf_printf(&body, "{\"message\":\"%.*s", (int) padding, "abc");
+        for (size_t i = 0; i < 300; i++)
+            (void) buf_append_string(&body, "€");
+        (void) buf_append_string(&body, "\"}");
+        reply = reply_of(500, buf_string(&body));
+        hear(&gateway_webjs, PURPOSE_UNPAIR, 0, &reply, &health);
+        assert_true(text_is_utf8(health.reason, strlen(health.reason)));
+        assert_true(strlen(health.reason) > OUTCOME_REASON_BYTES - 8);
+    }
+}
+
 static void test_out_of_reach(_unused_ void **state) {
     struct reply reply = {.kind = REPLY_UNSENT, .reason = "connection refused for " SECRET};
     struct health health;
@@ -335,7 +353,7 @@ static void test_words(_unused_ void **state) {
 int main(void) {
     static const struct CMUnitTest others[] = {cmocka_unit_test(test_long_codes),   cmocka_unit_test(test_hostile_replies),
                                               cmocka_unit_test(test_out_of_reach), cmocka_unit_test(test_questions),
-                                              cmocka_unit_test(test_no_such_step), cmocka_unit_test(test_words)};
+                                              cmocka_unit_test(test_no_such_step), cmocka_unit_test(test_words), cmocka_unit_test(test_long_words)};
     static struct CMUnitTest tests[ELEMENTSOF(rows) + ELEMENTSOF(others)];
 
     for (size_t i = 0; i < ELEMENTSOF(rows); i++)
