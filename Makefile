@@ -158,7 +158,7 @@ check:
 demo:
 	$(Q)tools/install-deps demo
 	$(Q)$(MAKE) all
-	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) tools/demo
+	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) tools/demo $(EXAMPLE)
 
 # The server that the benchmarks send to. It stands alone: none of the daemon's code is in it.
 $(BUILD)/sink: tests/bench/sink.c $(BUILD)/flags
@@ -209,7 +209,7 @@ help:
 	@echo 'make objects        compiles only                  CC=clang and SANITIZE=address,undefined build apart'
 	@echo 'make check          installs what is missing (Debian, Ubuntu), builds, runs every test'
 	@echo '     check-lint, check-unit, check-fuzz, check-sanitize, check-system: its parts'
-	@echo 'make demo           shows it at work, on a database of its own'
+	@echo 'make demo           shows it at work, on a database of its own; EXAMPLE=rc_meters shows one of sql/examples alone'
 	@echo 'make bench          measures; BENCH="a c --quick" runs single parts'
 	@echo 'make torture        kills daemons and databases under load; TORTURE="--kills 1000" makes it longer'
 	@echo 'make fuzz           throws inputs at every parser; FUZZ_SEC=600 is longer, FUZZ="json url" names targets'

@@ -4,7 +4,8 @@
 --
 -- A learning platform uploads the answer sheets of a class's test and processes them, one run for each kind of question. The
 -- run's row says how far it is: Uploaded, Processing, and at last Successful or Failed. When it gets there, the educator of the
--- class hears of it on WhatsApp: once, however often that row is written again.
+-- class hears of it on WhatsApp: once, however often that row is written again. It can begin with a share of the educators, and an
+-- administrator hears when too many of the messages fail.
 --
 -- Load it where `pgherald migrate` has been, as the owner of the tables and a member of herald_owner (or as superuser). It can
 -- be loaded again after a change: tables, what is in them, and what an administrator changed in settings, senders and holds
@@ -13,6 +14,7 @@
 -- Variables (psql -v NAME=VALUE), all optional:
 --     gateway_url       base_url of the sender; without it Meta's own, https://graph.facebook.com
 --     phone_number_id   the Cloud API's id of your number, from the WhatsApp Manager
+--     administrator     number of who hears of failures; without it the recipient "administrator" stays as it is, and must be there
 \set ON_ERROR_STOP on
 
 BEGIN;
@@ -49,9 +51,33 @@ CREATE TABLE IF NOT EXISTS school.test_processing (
 -- What the sweep looks for.
 CREATE INDEX IF NOT EXISTS test_processing_ended ON school.test_processing (changed_at) WHERE status IN ('Successful', 'Failed');
 
+-- The share of educators who are told, from when on: a row is added, and none changed. Of a test that ended before a row's time nothing is
+-- told on account of it, so that who comes in later is not told of last week's tests.
+CREATE TABLE IF NOT EXISTS school.rollout (
+    since timestamptz PRIMARY KEY DEFAULT now(),
+    percent int NOT NULL CHECK (percent BETWEEN 0 AND 100)
+);
+INSERT INTO school.rollout (since, percent) VALUES ('-infinity', 100) ON CONFLICT DO NOTHING;
+
+-- When an administrator is to be told that messages fail.
+CREATE TABLE IF NOT EXISTS school.alerting (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    percent int NOT NULL DEFAULT 10,   -- more than so many of the last hour's messages
+    at_least int NOT NULL DEFAULT 10   -- and not where there were fewer messages than that
+);
+INSERT INTO school.alerting DEFAULT VALUES ON CONFLICT DO NOTHING;
+
 -- 2. The rules' sources ---------------------------------------------------------------------------------------------------------
 --
 -- Every row is a notification that ought to exist; pgherald makes those that do not exist yet.
+
+-- An educator's place between 0 and 99: the same for ever, and on every server. With 20 percent those below 20 are told, and with 40 they still
+-- are. Who is in it now:
+CREATE OR REPLACE VIEW school.cohort AS
+SELECT e.educator_id, e.name, h.place,
+       h.place < (SELECT r.percent FROM school.rollout r WHERE r.since <= herald.now() ORDER BY r.since DESC LIMIT 1) AS is_in
+  FROM school.educators e
+ CROSS JOIN LATERAL (SELECT (('x' || left(md5('test_completion/' || e.educator_id), 8))::bit(32)::bigint % 100)::int AS place) h;
 
 CREATE OR REPLACE VIEW school.ended_tests AS
 SELECT p.processing_id AS key,  -- what the trigger captures; it must reach an index
@@ -74,7 +100,10 @@ SELECT p.processing_id AS key,  -- what the trigger captures; it must reach an i
    -- What may still be owed, not all of history: it keeps the sweep quick, and a history that somebody empties does not tell
    -- last year's tests again. A week is the longest that the daemon may be down before a test goes untold.
    -- herald.now() is what time it is, but for `pgherald replay`, which shows what the rule would have told last month.
-   AND p.changed_at > herald.now() - interval '7 days' AND p.changed_at <= herald.now();
+   AND p.changed_at > herald.now() - interval '7 days' AND p.changed_at <= herald.now()
+   -- A class without educator is told of, as suppressed, once everybody is.
+   AND coalesce((SELECT h.place FROM school.cohort h WHERE h.educator_id = e.educator_id), 99)
+       < (SELECT r.percent FROM school.rollout r WHERE r.since <= p.changed_at ORDER BY r.since DESC LIMIT 1);
 
 CREATE OR REPLACE VIEW school.completed_tests AS
 SELECT key, dedup_key, recipient, data FROM school.ended_tests WHERE status = 'Successful';
@@ -84,9 +113,23 @@ SELECT key, dedup_key, recipient, data FROM school.ended_tests WHERE status = 'S
 CREATE OR REPLACE VIEW school.failed_tests AS
 SELECT key, dedup_key, recipient, data FROM school.ended_tests WHERE status = 'Failed';
 
+-- More of the last hour's messages failed than school.alerting says: told once an hour. Messages that wait count neither way, nor do those for
+-- whom there is no number.
+CREATE OR REPLACE VIEW school.alarms AS
+SELECT floor(extract(epoch FROM herald.now()) / 3600)::bigint::text AS dedup_key,
+       'administrator' AS recipient,
+       jsonb_build_object('failed', f.failed, 'total', f.total, 'percent', round(100.0 * f.failed / f.total), 'example', left(f.example, 300)) AS data
+  FROM school.alerting a
+ CROSS JOIN (SELECT count(*) AS total, count(*) FILTER (WHERE n.send_status = 'failed') AS failed,
+                    max(n.error) FILTER (WHERE n.send_status = 'failed') AS example
+               FROM public.whatsapp_notifications n
+              WHERE n.rule IN ('test_completed', 'test_failed') AND n.created_at > herald.now() - interval '1 hour'
+                AND n.send_status IN ('sent', 'delivered', 'read', 'failed')) f
+ WHERE f.total >= a.at_least AND 100 * f.failed > a.percent * f.total;
+
 -- Views are evaluated as herald_rules, which reads what it is granted here and nothing else.
 GRANT USAGE ON SCHEMA school TO herald_rules;
-GRANT SELECT ON school.completed_tests, school.failed_tests TO herald_rules;
+GRANT SELECT ON school.completed_tests, school.failed_tests, school.alarms TO herald_rules;
 
 -- 3. Templates ------------------------------------------------------------------------------------------------------------------
 
@@ -102,7 +145,9 @@ INSERT INTO herald.templates (name, body) VALUES
                     'Test: {{test_num}} ({{kind}})\n'
                     'Processed: {{processed}} of {{students}}\n'
                     '\n'
-                    'Please upload the sheets again.')
+                    'Please upload the sheets again.'),
+('test_alarm',     E'🔥 {{failed}} of {{total}} messages about tests failed within the hour ({{percent}} %)\n'
+                    'For example: {{example}}')
 ON CONFLICT (name, locale) DO UPDATE SET body = EXCLUDED.body;
 
 -- Plain text, as above, reaches people who wrote to your number within the last 24 hours, and everybody through a gateway of
@@ -137,6 +182,11 @@ UPDATE herald.senders SET base_url = :'gateway_url' WHERE name = 'school';
 UPDATE herald.senders SET account = account || jsonb_build_object('phone_number_id', :'phone_number_id') WHERE name = 'school';
 \endif
 
+\if :{?administrator}
+INSERT INTO herald.recipients (name, address) VALUES ('administrator', :'administrator')
+ON CONFLICT (name, channel) DO UPDATE SET address = EXCLUDED.address;
+\endif
+
 -- The calling code of numbers that are written without one: 01711-000001 is +8801711000001. Set once for the installation.
 UPDATE herald.settings SET value = '880' WHERE name = 'default_country' AND value = '';
 
@@ -148,6 +198,9 @@ UPDATE herald.settings SET value = '880' WHERE name = 'default_country' AND valu
 
 SELECT herald.add_rule('test_completed', 'school.completed_tests', 'test_completed', sender => 'school', max_attempts => 3);
 SELECT herald.add_rule('test_failed', 'school.failed_tests', 'test_failed', sender => 'school', max_attempts => 3);
+
+-- No sender is named: what ails the school's own one may be told by another. urgent: it does not wait for the end of quiet hours.
+SELECT herald.add_rule('test_alarm', 'school.alarms', 'test_alarm', every => '1 min', priority => 10, urgent => true);
 
 -- Only a change of status is captured: progress counted up in `processed` a thousand times costs nothing. What triggers miss
 -- (a restore, a disabled trigger, a time without daemon) the sweep finds, every 15 minutes.
@@ -163,6 +216,17 @@ COMMIT;
 --     pgherald sweep test_completed --dry-run
 --     pgherald resume rule test_completed
 --     pgherald resume rule test_failed
+--     pgherald resume rule test_alarm
+--
+-- Begin with a fifth of the educators, look who they are, and go on with all; the messages of who was left out are not made up for:
+--
+--     INSERT INTO school.rollout (percent) VALUES (20);
+--     SELECT name, is_in FROM school.cohort ORDER BY place;
+--     INSERT INTO school.rollout (percent) VALUES (100);
+--
+-- An alarm when more than a twentieth of at least forty fail:
+--
+--     UPDATE school.alerting SET percent = 5, at_least = 40;
 --
 -- What the application does:
 --
@@ -200,6 +264,6 @@ COMMIT;
 --
 -- Take it out again (the history stays):
 --
---     SELECT herald.drop_rule('test_completed'), herald.drop_rule('test_failed');
+--     SELECT herald.drop_rule('test_completed'), herald.drop_rule('test_failed'), herald.drop_rule('test_alarm');
 --     DELETE FROM herald.senders WHERE name = 'school';
 --     DROP SCHEMA school CASCADE;

@@ -41,7 +41,8 @@ BEGIN
                    coalesce(array_agg(n.sender) FILTER (WHERE n.owner = incarnation), '{}') AS own
               FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL AND n.attempt_id >= (SELECT f.attempt_id FROM herald.floors f)) f
      WHERE s.name = 'request_time_limit';
-    IF first_lease <= moment AND herald.rescue(moment) > 0 THEN
+    -- CASE: with nothing in flight first_lease is NULL, and NULL AND … looks at the other side.
+    IF (CASE WHEN first_lease <= moment THEN herald.rescue(moment) > 0 END) THEN
         SELECT array_agg(n.sender), array_agg(n.target), coalesce(array_agg(n.sender) FILTER (WHERE n.owner = incarnation), '{}')
           INTO flying, busy, own
           FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL AND n.attempt_id >= (SELECT f.attempt_id FROM herald.floors f);
@@ -99,7 +100,7 @@ BEGIN
         PERFORM herald.claim_others(moment, ids, actions);
     END IF;
     IF met > 0 THEN
-        IF cardinality(sender_names) = 1 AND actions <@ '{take}' THEN
+        IF cardinality(sender_names) = 1 AND met <= sender_free[1] AND actions <@ '{take}' THEN
             senders := array_fill(sender_names[1], ARRAY[met::int]);
         ELSE
             senders := herald.deal(senders, actions, sender_names, sender_channels, sender_free);

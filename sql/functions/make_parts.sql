@@ -1,6 +1,6 @@
 -- herald.make_parts(ids, medias): these messages, just made, have media: each item of theirs becomes a row of its own, which is due
 -- once the one before it was accepted (herald.send_parts()). Until then it waits, and expires where that never happens. An item
--- that can't be sent fails with the reason, and the others go on.
+-- that can't be sent fails with the reason, and the others go on. They have no dedup_key: a message that is told anew has its own.
 CREATE OR REPLACE FUNCTION herald.make_parts(ids bigint[], medias jsonb[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -20,15 +20,14 @@ BEGIN
           FROM item i WHERE i.problem IS NULL WINDOW good AS (PARTITION BY i.main ORDER BY i.part)
     ), made AS (
         INSERT INTO public.whatsapp_notifications
-               (id, rule, dedup_key, recipient, target_kind, target, channel, sender, body, payload, media, part_of, next_part,
+               (id, rule, recipient, target_kind, target, channel, sender, body, payload, media, part_of, next_part,
                 send_status, error, next_at, created_at, expires_at, locale, lane)
-        SELECT i.id, n.rule, n.dedup_key || '/part ' || i.part, n.recipient, n.target_kind, n.target, n.channel, n.sender,
+        SELECT i.id, n.rule, n.recipient, n.target_kind, n.target, n.channel, n.sender,
                coalesce(i.media ->> 'caption', ''), n.payload, i.media, n.id, c.next_part,
                CASE WHEN i.problem IS NULL THEN 'pending' ELSE 'failed' END, i.problem,
                CASE WHEN i.problem IS NULL THEN n.expires_at END, n.created_at, n.expires_at, n.locale, n.lane
           FROM item i JOIN public.whatsapp_notifications n ON n.id = i.main LEFT JOIN chained c ON c.id = i.id
          ORDER BY i.id
-        ON CONFLICT (rule, dedup_key) DO NOTHING
     )
     UPDATE public.whatsapp_notifications n SET next_part = c.first_part
       FROM chained c WHERE n.id = c.main AND c.id = c.first_part;

@@ -27,7 +27,7 @@ BEGIN
     END IF;
     SELECT r.* INTO the_rule FROM herald.rules r WHERE r.name = rule;
     step := greatest(coalesce(the_rule.every, '15 min'), (ends - begins) / 2000);
-    moment := CASE WHEN herald.tells_time(the_rule.source::regclass) THEN begins ELSE ends END;
+    moment := CASE WHEN herald.tells_time(herald.relation(the_rule.source)) THEN begins ELSE ends END;
     the_rule.flood_limit := 2147483647;
     the_rule.name := chr(1) || 'replay of ' || left(rule, 80);  -- whose keys have all still to be told
     BEGIN

@@ -8,7 +8,9 @@ BEGIN
         RETURN 0;
     END IF;
     RETURN herald.put_in_doubt(ARRAY(
-        SELECT n.id FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL AND n.next_at <= moment FOR NO KEY UPDATE SKIP LOCKED),
+        SELECT n.id FROM public.whatsapp_notifications n
+         WHERE n.owner IS NOT NULL AND n.attempt_id >= (SELECT f.attempt_id FROM herald.floors f) AND n.next_at <= moment
+           FOR NO KEY UPDATE SKIP LOCKED),
         'its daemon did not report within the lease: it died, or was cut off from the database');
 END
 $$;

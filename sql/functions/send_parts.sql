@@ -1,17 +1,18 @@
 -- herald.send_parts(ids, senders): what came before these parts was accepted, by these senders, which carry them too: they are due after
--- part_gap.
+-- part_gap, before whatever else waits for the sender, and whatever longer gap it has.
 CREATE OR REPLACE FUNCTION herald.send_parts(ids bigint[], senders text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    moment timestamptz := clock_timestamp();
+    due timestamptz := clock_timestamp() + herald.setting('part_gap')::interval;
 BEGIN
     UPDATE public.whatsapp_notifications n
-       SET send_status = 'pending', error = NULL, next_at = moment + herald.setting('part_gap')::interval,
-           expires_at = greatest(n.expires_at, moment + interval '1 hour'),
-           lane = herald.make_lane(n.channel, t.sender, n.rule, coalesce((SELECT l.priority FROM herald.lanes l WHERE l.id = n.lane), 0))
+       SET send_status = 'pending', error = NULL, next_at = due,
+           expires_at = greatest(n.expires_at, due + interval '1 hour'),
+           lane = herald.make_lane(n.channel, t.sender, n.rule, 1000000)
       FROM unnest(ids, senders) t (id, sender)
      WHERE n.id = t.id AND n.send_status IN ('pending', 'cancelled') AND n.owner IS NULL;
+    UPDATE herald.sender_state g SET next_at = due WHERE g.sender = ANY (senders) AND g.next_at > due;
 END
 $$;

@@ -11,7 +11,7 @@ DECLARE
     moment timestamptz := clock_timestamp();
     h herald.health := (SELECT x FROM herald.health x WHERE x.sender = sender_name);
     is_done boolean := answer = 'well';
-    is_over boolean := is_done OR h.purpose_until <= moment;
+    is_over boolean := is_done OR coalesce(h.purpose_until, moment) <= moment;
     is_paired boolean := is_done AND h.purpose = 'pair';
     remedy text := CASE WHEN is_done OR h.purpose = 'pair' THEN 'pgherald pair %s pairs it' ELSE 'pgherald unpair %s tries it again' END;
 BEGIN
@@ -21,8 +21,8 @@ BEGIN
                 WHEN h.purpose = 'pair' THEN 'nobody scanned its code in time'
                 ELSE 'its gateway did not say that it is logged out' END;
     UPDATE herald.health x
-       SET is_well = CASE WHEN is_done OR h.purpose = 'pair' THEN is_paired END, reason = why,
-           purpose = CASE WHEN NOT is_over THEN x.purpose END, purpose_until = CASE WHEN NOT is_over THEN x.purpose_until END,
+       SET is_well = is_paired, reason = why,
+           purpose = CASE WHEN NOT (is_done OR is_over AND h.purpose = 'pair') THEN x.purpose END, purpose_until = CASE WHEN NOT is_over THEN x.purpose_until END,
            code = CASE WHEN NOT is_over THEN its_code END,
            code_until = CASE WHEN NOT is_over AND its_code IS NOT NULL THEN moment + interval '10 s' END,
            -- One that is not to be used is not asked how it is: that might start it again.

@@ -19,8 +19,7 @@ BEGIN
         RAISE EXCEPTION 'no daemon is there to tell the gateway' USING HINT = 'Start one: systemctl start pgherald.';
     END IF;
     UPDATE herald.health h
-       SET purpose = wanted, purpose_until = moment + interval '2 min', ask_at = moment, code = NULL, code_until = NULL, reason = NULL,
-           is_well = CASE wanted WHEN 'pair' THEN false END
+       SET purpose = wanted, purpose_until = moment + interval '2 min', ask_at = moment, code = NULL, code_until = NULL, reason = NULL
      WHERE h.sender = sender_name;
     INSERT INTO herald.holds (kind, name, cause, reason, who) VALUES ('sender', sender_name, 'unpaired', why, session_user)
     ON CONFLICT (kind, name, cause) DO UPDATE SET reason = EXCLUDED.reason, who = EXCLUDED.who;

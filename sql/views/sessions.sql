@@ -7,7 +7,8 @@ CREATE OR REPLACE VIEW herald.sessions (sender, gateway, state, code, code_until
 SELECT s.name, s.gateway,
        CASE WHEN h.purpose = 'pair' AND h.purpose_until > clock_timestamp() THEN 'pairing'
             WHEN h.purpose = 'unpair' AND h.purpose_until > clock_timestamp() THEN 'disconnecting'
-            WHEN NOT h.is_well OR h.is_well AND o.kind IS NOT NULL THEN 'disconnected'
+            WHEN h.purpose = 'unpair' THEN 'unknown'
+            WHEN o.kind IS NOT NULL OR NOT h.is_well THEN 'disconnected'
             WHEN h.is_well THEN 'connected'
             ELSE 'unknown' END,
        CASE WHEN h.code_until > clock_timestamp() THEN h.code END, h.code_until, coalesce(h.reason, o.reason), h.asked_at, h.purpose_until

@@ -21,6 +21,7 @@ enum {
     DRAIN_USEC = 35 * 1000 * 1000, /* a request's time limit and some; below the unit's TimeoutStopSec */
     STATUS_USEC = 1000 * 1000,
     NONCE_BYTES = 40,
+    REASON_BYTES = 256,
 };
 
 struct daemon {
@@ -37,6 +38,7 @@ struct daemon {
     bool is_proving_bell; /* asked for, and neither heard nor given up */
     bool is_bell_silent;
     char nonce[NONCE_BYTES];
+    char away_reason[REASON_BYTES]; /* why the database could not be reached the last time */
     int exit_status;
 };
 
@@ -46,11 +48,13 @@ static void tell_status(struct daemon *d) {
     struct dispatcher_figures f;
 
     dispatcher_get_figures(d->dispatcher, &f);
-    service_status("%s%s; %u in flight, %u to record, %" PRIu64 " accepted since the start",
+    bool is_away = !d->is_stopping && !f.is_connected;
+    service_status("%s%s%s; %u in flight, %u to record, %" PRIu64 " accepted since the start",
                    d->is_stopping      ? "stopping, what is in flight ends"
-                   : !f.is_connected   ? "the database is away, connecting again"
+                   : is_away           ? "the database is away, connecting again: "
                    : f.is_asleep       ? "up, asleep until rung"
                                        : "up, awake",
+                   is_away ? d->away_reason : "",
                    d->is_bell_silent ? " (notifications don't reach it: it looks every second)" : "", f.in_flight, f.unrecorded,
                    f.accepted);
 }
@@ -187,8 +191,11 @@ static void on_bell_proved(void *userdata) {
     bell_proved(userdata, true);
 }
 
-static void on_away(void *userdata) {
-    tell_status(userdata);
+static void on_away(const char *reason, void *userdata) {
+    struct daemon *d = userdata;
+
+    (void) snprintf(d->away_reason, sizeof(d->away_reason), "%s", reason);
+    tell_status(d);
 }
 
 static void on_joined(void *userdata) {

@@ -450,7 +450,9 @@ int dispatcher_new(sd_event *event, const struct dispatcher_options *options, co
     d->accounts.credentials_dir = options->credentials_dir;
     d->record_most = SIZE_MAX;
     d->request_limit_usec = 30 * USEC_PER_SEC;
-    d->backoff = (struct backoff) {.floor_usec = 50 * USEC_PER_MSEC, .base_usec = 100 * USEC_PER_MSEC, .cap_usec = USEC_PER_SEC};
+    /* However long the database was away: within a second of its return all goes on. */
+    d->backoff = (struct backoff) {
+        .floor_usec = 50 * USEC_PER_MSEC, .base_usec = 100 * USEC_PER_MSEC, .cap_usec = 800 * USEC_PER_MSEC};
     r = pg_new(event, options->conninfo, "dispatcher", &pg_handler, d, &d->pg);
     if (r >= 0)
         r = fleet_new(event, options->max_in_flight, on_landed, d, &d->fleet);

@@ -22,8 +22,8 @@ struct dispatcher_options {
 struct dispatcher_handler {
     /* Joined, for the first time or again: ready, once the bell is proved. */
     void (*on_joined)(void *userdata);
-    /* The database is away; on_joined follows when it is back. */
-    void (*on_away)(void *userdata);
+    /* The database is away, or still is, as one more attempt showed; on_joined follows when it is back. */
+    void (*on_away)(const char *reason, void *userdata);
     /* After dispatcher_expect_nonce(): it is idle and stays so; now it may be rung for. */
     void (*on_quiet)(void *userdata);
     /* The bell was heard: dispatcher_expect_nonce(). */

@@ -23,11 +23,10 @@ static void lost(struct dispatcher *d, const char *why) {
     d->recording = 0;
     d->record_most = SIZE_MAX;
     reconnect_later(d);
-    if (!is_news)
-        return;
-    log_event(LOG_EVENT_DATABASE_LOST, LOG_WARNING, fields,
-              "the database is away; what is in flight goes on, and everything else when it is back");
-    d->handler.on_away(d->userdata);
+    d->handler.on_away(why, d->userdata);
+    if (is_news)
+        log_event(LOG_EVENT_DATABASE_LOST, LOG_WARNING, fields,
+                  "the database is away; what is in flight goes on, and everything else when it is back");
 }
 
 void joining_start_over(struct dispatcher *d, const char *why) {

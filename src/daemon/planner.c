@@ -15,6 +15,7 @@ enum {
     TASKS_MAX = 4096,
     BATCH = 500,
     BUSY_PAUSE_USEC = 50 * 1000,        /* after another node had the rule */
+    UNRECORDED_PAUSE_USEC = 1000 * 1000,
     RING_TIME_LIMIT_USEC = 60 * 1000 * 1000, /* the usual time limit of a rule */
     TIME_LIMIT_SLACK_USEC = 5 * 1000 * 1000, /* beyond the server's own statement_timeout */
     TIME_LIMIT_MAX_USEC = 2147483 * INT64_C(1000000) / 1000,
@@ -30,6 +31,7 @@ struct task {
     unsigned batch;
     uint64_t time_limit_usec;
     uint64_t not_before; /* monotonic */
+    unsigned unrecorded; /* times that its failure could not be recorded */
 };
 
 /* One connection, and what runs on it. */
@@ -136,9 +138,13 @@ static void on_failure_noted(_unused_ struct pg *pg, _unused_ const struct pg_re
                              void *userdata) {
     struct lane *l = userdata;
 
-    if (error)
-        log_error("a rule's failure could not be recorded: %s", error->text);
-    lane_finish(l);
+    if (!error) {
+        lane_finish(l);
+    } else {
+        if (l->task->unrecorded++ == 0)
+            log_error("a rule's failure could not be recorded: %s", error->text);
+        lane_put_back(l, UNRECORDED_PAUSE_USEC); /* else the rule would be due at once, again and again */
+    }
     dispatch(l->planner);
     l->planner->handler.on_planned(l->planner->userdata);
 }
@@ -155,7 +161,8 @@ static void plan_broke(struct lane *l, const struct pg_error *error) {
     }
     if (is_timeout)
         why = "it took longer than its time_limit; make its source faster, or let herald.add_rule() give it more";
-    planned_log_failed(t->rule, why);
+    if (t->unrecorded == 0)
+        planned_log_failed(t->rule, why);
     if (is_timeout && !t->is_sweep && t->batch > 1) {
         t->batch /= 2;
         lane_put_back(l, BUSY_PAUSE_USEC);
@@ -418,7 +425,9 @@ static int lane_init(struct lane *l, struct planner *p, const char *conninfo) {
     int r;
 
     l->planner = p;
-    l->backoff = (struct backoff) {.floor_usec = 50 * USEC_PER_MSEC, .base_usec = 100 * USEC_PER_MSEC, .cap_usec = USEC_PER_SEC};
+    /* However long the database was away: within a second of its return all goes on. */
+    l->backoff = (struct backoff) {
+        .floor_usec = 50 * USEC_PER_MSEC, .base_usec = 100 * USEC_PER_MSEC, .cap_usec = 800 * USEC_PER_MSEC};
     r = pg_new(p->event, conninfo, "planner", &handler, l, &l->pg);
     if (r < 0)
         return r;

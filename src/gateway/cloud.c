@@ -11,12 +11,14 @@
 #include "base/text.h"
 #include "gateway/cloud_table.h"
 #include "gateway/compose.h"
+#include "gateway/media.h"
 #include "gateway/scrub.h"
 #include "gateway/target.h"
 #include "gateway/understand.h"
 #include "io/url.h"
 
 #define CLOUD_URL "https://graph.facebook.com"
+#define CLOUD_NAME "the Cloud API"
 #define CLOUD_VERSION "v25.0"
 
 enum {
@@ -74,7 +76,7 @@ static int check_message(const struct message *m, struct outcome *ret) {
                                   : "the target is not a group id of the Cloud API (base64 text like Y2FwaV9ncm91cDo…)", ret);
     if (!m->is_group && !target_is_e164(m->target))
         return compose_reject("the target is not an E.164 number: + and 7 to 15 digits", ret);
-    return m->template ? 1 : compose_check_text(m, "the Cloud API", CLOUD_BODY_LENGTH_MAX, ret);
+    return m->template || m->media ? 1 : compose_check_text(m, CLOUD_NAME, CLOUD_BODY_LENGTH_MAX, ret);
 }
 
 /* One parameter: 1, 0 and the outcome, or a negative errno. */
@@ -163,10 +165,29 @@ static void write_text(struct json_writer *w, const char *body) {
     json_write_object_end(w);
 }
 
+static int write_media(struct json_writer *w, const struct message *m, struct outcome *ret) {
+    struct media media;
+    const char *type;
+
+    if (media_read_whatsapp(m, CLOUD_NAME, &media, ret) == 0)
+        return 0;
+    type = media_type_to_string(media.type);
+    json_write_member(w, "type", type);
+    json_write_key(w, type);
+    json_write_object(w);
+    json_write_member(w, "link", media.url);
+    if (*m->body)
+        json_write_member(w, "caption", m->body);
+    if (media.type == MEDIA_DOCUMENT && *media.filename)
+        json_write_member(w, "filename", media.filename);
+    json_write_object_end(w);
+    return 1;
+}
+
 static int write_body(const struct message *m, struct buf *out, struct outcome *ret) {
     _cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(out);
     char key[48];
-    int r;
+    int r = 1;
 
     if (!w)
         return -ENOMEM;
@@ -174,13 +195,14 @@ static int write_body(const struct message *m, struct buf *out, struct outcome *
     json_write_member(w, "messaging_product", "whatsapp");
     json_write_member(w, "recipient_type", m->is_group ? "group" : "individual");
     json_write_member(w, "to", m->target);
-    if (m->template) {
+    if (m->template)
         r = write_template(w, m->template, ret);
-        if (r <= 0)
-            return r;
-    } else {
+    else if (m->media)
+        r = write_media(w, m, ret);
+    else
         write_text(w, m->body);
-    }
+    if (r <= 0)
+        return r;
     (void) snprintf(key, sizeof(key), "%" PRId64 ".%" PRId64, m->id, m->attempt_id);
     json_write_member(w, "biz_opaque_callback_data", key);
     json_write_object_end(w);

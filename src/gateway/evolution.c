@@ -12,6 +12,7 @@
  *  - Logging out what is not connected is refused (400). */
 #include <string.h>
 
+#include "gateway/compose.h"
 #include "gateway/session.h"
 
 enum { CREDENTIAL_WAIT_SEC = 60, CONFIGURATION_WAIT_SEC = 60 };
@@ -19,6 +20,8 @@ enum { CREDENTIAL_WAIT_SEC = 60, CONFIGURATION_WAIT_SEC = 60 };
 static const struct outcome_rule answers[] = {
     {.status = 400, .holds = "Connection Closed", WAIT(SENDER, WAIT_BY_BACKOFF),
      .meaning = "the instance is not connected; connect or pair it"},
+    {.status = 400, .holds = "must be a url", .kind = OUTCOME_REJECTED,
+     .meaning = "Evolution takes media only from a host with a public name, or from an address"},
     {.status = 401, WAIT(SENDER, CREDENTIAL_WAIT_SEC),
      .meaning = "the API key was refused; renew the credential with the server's key or the instance's token"},
     {.status = 404, .holds = "instance does not exist", WAIT(SENDER, CONFIGURATION_WAIT_SEC),
@@ -39,9 +42,30 @@ static const struct outcome_rule *judge(const struct understood *a) {
     return json_type(message) == JSON_ARRAY ? &of_another_form : NULL;
 }
 
-static void write_message(struct json_writer *w, _unused_ const char *session, const struct message *m) {
+static int check_media(const struct media *media, struct outcome *ret) {
+    if (media->type != MEDIA_DOCUMENT || media_has_ending(media->filename))
+        return 1;
+    return compose_reject("Evolution knows a document's type by the ending of its file's name, and there is none; give its media a "
+                          "\"filename\", for example report.pdf", ret);
+}
+
+/* Of a file's name it makes the type, so only a document has one here. */
+static void write_media(struct json_writer *w, const struct message *m, const struct media *media) {
+    json_write_member(w, "mediatype", media_type_to_string(media->type));
+    json_write_member(w, "media", media->url);
+    if (media->mime_type)
+        json_write_member(w, "mimetype", media->mime_type);
+    if (media->type == MEDIA_DOCUMENT)
+        json_write_member(w, "fileName", media->filename);
+    session_write_optional(w, "caption", m->body);
+}
+
+static void write_message(struct json_writer *w, _unused_ const char *session, const struct message *m, const struct media *media) {
     json_write_member(w, "number", m->is_group ? m->target : m->target + 1);
-    json_write_member(w, "text", m->body);
+    if (media)
+        write_media(w, m, media);
+    else
+        json_write_member(w, "text", m->body);
 }
 
 static const char *read_id(const struct understood *a, struct buf *ret) {
@@ -143,10 +167,12 @@ static const struct session_dialect dialect = {
     .credential_remedy = "Store the server's API key, or the instance's token, as a secret, and set the sender's credential to the "
                          "secret's name, for example 'evolution_key'.",
     .send = {"POST", "/message/sendText/*", NULL},
+    .send_media = {[MEDIA_IMAGE ... MEDIA_DOCUMENT] = {"POST", "/message/sendMedia/*", NULL}},
     .steps = {[SESSION_STATUS] = {"GET", "/instance/connectionState/*", NULL},
               [SESSION_START] = {"GET", "/instance/connect/*", NULL},
               [SESSION_CREATE] = {"POST", "/instance/create", NULL},
               [SESSION_LOGOUT] = {"DELETE", "/instance/logout/*", NULL}},
+    .check_media = check_media,
     .write_creation = write_creation,
     .write_message = write_message,
     .read_id = read_id,

@@ -12,14 +12,25 @@ enum placeholder {
     PLACEHOLDER_ATTEMPT_ID,
     PLACEHOLDER_KEY,
     PLACEHOLDER_KIND,
+    PLACEHOLDER_MEDIA_TYPE,
+    PLACEHOLDER_MEDIA_URL,
+    PLACEHOLDER_MEDIA_FILENAME,
     PLACEHOLDER_CREDENTIAL,
     PLACEHOLDER_COUNT,
 };
 
 static const char *const names[PLACEHOLDER_COUNT] = {
-    [PLACEHOLDER_TARGET] = "{{target}}",         [PLACEHOLDER_PHONE] = "{{phone}}", [PLACEHOLDER_BODY] = "{{body}}",
-    [PLACEHOLDER_ID] = "{{id}}",                 [PLACEHOLDER_KEY] = "{{key}}",     [PLACEHOLDER_KIND] = "{{kind}}",
-    [PLACEHOLDER_ATTEMPT_ID] = "{{attempt_id}}", [PLACEHOLDER_CREDENTIAL] = "{{credential}}",
+    [PLACEHOLDER_TARGET] = "{{target}}",
+    [PLACEHOLDER_PHONE] = "{{phone}}",
+    [PLACEHOLDER_BODY] = "{{body}}",
+    [PLACEHOLDER_ID] = "{{id}}",
+    [PLACEHOLDER_ATTEMPT_ID] = "{{attempt_id}}",
+    [PLACEHOLDER_KEY] = "{{key}}",
+    [PLACEHOLDER_KIND] = "{{kind}}",
+    [PLACEHOLDER_MEDIA_TYPE] = "{{media.type}}",
+    [PLACEHOLDER_MEDIA_URL] = "{{media.url}}",
+    [PLACEHOLDER_MEDIA_FILENAME] = "{{media.filename}}",
+    [PLACEHOLDER_CREDENTIAL] = "{{credential}}",
 };
 
 /* Which one begins here, or PLACEHOLDER_COUNT. */
@@ -36,12 +47,14 @@ const char *placeholder_fault(const char *text, enum placeholder_place place) {
 
         if (which == PLACEHOLDER_COUNT)
             return "holds a placeholder that is not known; there are {{target}}, {{phone}}, {{body}}, {{id}}, {{attempt_id}}, "
-                   "{{key}}, {{kind}}, and in headers {{credential}}";
+                   "{{key}}, {{kind}}, {{media.type}}, {{media.url}}, {{media.filename}}, and in headers {{credential}}";
         if (which == PLACEHOLDER_CREDENTIAL && place == PLACEHOLDER_IN_BODY)
             return "holds {{credential}}, which may stand in headers only, for example {\"headers\": {\"Authorization\": "
                    "\"Bearer {{credential}}\"}}";
         if (which == PLACEHOLDER_BODY && place == PLACEHOLDER_IN_HEADER)
             return "holds {{body}}, which may stand in the body only";
+        if (which >= PLACEHOLDER_MEDIA_TYPE && which <= PLACEHOLDER_MEDIA_FILENAME && place == PLACEHOLDER_IN_HEADER)
+            return "holds a placeholder of media, which may stand in the body only";
     }
     return "";
 }
@@ -57,6 +70,12 @@ bool placeholder_is_used(const struct json_value *value, const char *placeholder
         if (placeholder_is_used(v, placeholder))
             return true;
     return false;
+}
+
+static int append_media(struct buf *b, const struct message *m, const char *key) {
+    const char *text = json_text_at(m->media, key);
+
+    return text ? buf_append_string(b, text) : 0;
 }
 
 static int append_value(struct buf *b, enum placeholder which, const struct sender *sender, const struct message *m) {
@@ -75,6 +94,12 @@ static int append_value(struct buf *b, enum placeholder which, const struct send
         return buf_printf(b, "%" PRId64 ".%" PRId64, m->id, m->attempt_id);
     case PLACEHOLDER_KIND:
         return buf_append_string(b, m->is_group ? "group" : "individual");
+    case PLACEHOLDER_MEDIA_TYPE:
+        return append_media(b, m, "type");
+    case PLACEHOLDER_MEDIA_URL:
+        return append_media(b, m, "url");
+    case PLACEHOLDER_MEDIA_FILENAME:
+        return append_media(b, m, "filename");
     case PLACEHOLDER_CREDENTIAL:
         return buf_append_string(b, sender->secret ? sender->secret : "");
     case PLACEHOLDER_COUNT:

@@ -1,12 +1,12 @@
-/* The placeholders of a webhook's account: {{target}}, {{phone}}, {{body}}, {{id}}, {{attempt_id}}, {{key}}, {{kind}}, and
- * {{credential}}. */
+/* The placeholders of a webhook's account: {{target}}, {{phone}}, {{body}}, {{id}}, {{attempt_id}}, {{key}}, {{kind}},
+ * {{media.type}}, {{media.url}}, {{media.filename}}, and {{credential}}. */
 #pragma once
 
 #include "gateway/gateway.h"
 
 enum placeholder_place {
     PLACEHOLDER_IN_BODY,   /* every one but {{credential}}: a body may be logged by whoever gets it */
-    PLACEHOLDER_IN_HEADER, /* every one but {{body}}: a line end in it would be another header */
+    PLACEHOLDER_IN_HEADER, /* none of text or media: a line end in it would be another header */
 };
 
 /* "": every placeholder in the text is known and may stand there. Else the sentence that says which one is not, and which are;

@@ -87,14 +87,19 @@ int session_check(const struct session_dialect *d, const struct sender *sender, 
 
 /* --- the request --- */
 
-static int check_message(const struct session_dialect *d, const struct message *m, struct outcome *ret) {
+/* ret_media is read where the message has media. */
+static int check_message(const struct session_dialect *d, const struct message *m, struct media *ret_media, struct outcome *ret) {
     if (d->check_target && d->check_target(m, ret) == 0)
         return 0;
     if (m->is_group && !target_is_phone_group(m->target))
         return compose_reject("the target is not a group id: 120363…@g.us, or a number, - and 10 digits before @g.us", ret);
     if (!m->is_group && !target_is_e164(m->target))
         return compose_reject("the target is not an E.164 number: + and 7 to 15 digits", ret);
-    return compose_check_text(m, d->name, SESSION_TEXT_LENGTH_MAX, ret);
+    if (!m->media)
+        return compose_check_text(m, d->name, SESSION_TEXT_LENGTH_MAX, ret);
+    if (media_read_whatsapp(m, d->name, ret_media, ret) == 0)
+        return 0;
+    return d->check_media ? d->check_media(ret_media, ret) : 1;
 }
 
 /* A GET has no Content-Type: with one wppconnect may never answer. */
@@ -125,15 +130,21 @@ void session_write_chat(struct json_writer *w, const char *key, const struct mes
     json_write_member(w, key, m->is_group ? m->target : chat);
 }
 
+void session_write_optional(struct json_writer *w, const char *key, const char *text) {
+    if (*text)
+        json_write_member(w, key, text);
+}
+
 /* The body of a message, or without one that of SESSION_CREATE. */
-static int write_body(const struct session_dialect *d, const char *session, const struct message *m, struct buf *out) {
+static int write_body(const struct session_dialect *d, const char *session, const struct message *m, const struct media *media,
+                      struct buf *out) {
     _cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(out);
 
     if (!w)
         return -ENOMEM;
     json_write_object(w);
     if (m)
-        d->write_message(w, session, m);
+        d->write_message(w, session, m, media);
     else
         d->write_creation(w, session);
     json_write_object_end(w);
@@ -143,14 +154,20 @@ static int write_body(const struct session_dialect *d, const char *session, cons
 int session_request(const struct session_dialect *d, const struct sender *sender, const struct message *message,
                     struct request *ret_request, struct outcome *ret_outcome) {
     _cleanup_(buf_done) struct buf fault = BUF_MAX(CHECK_FAULT_BYTES);
+    const struct session_call *call;
+    struct media media;
     int r;
 
     if (session_check(d, sender, &fault) < 0)
         return compose_incomplete(&fault, ret_outcome);
-    r = check_message(d, message, ret_outcome);
-    if (r > 0)
-        r = compose_head(write_head(d, sender, &d->send, ret_request), ret_outcome);
-    return r > 0 ? compose_body(write_body(d, session_of(d, sender), message, &ret_request->body), ret_outcome) : r;
+    if (check_message(d, message, &media, ret_outcome) == 0)
+        return 0;
+    call = message->media ? &d->send_media[media.type] : &d->send;
+    r = compose_head(write_head(d, sender, call, ret_request), ret_outcome);
+    if (r <= 0)
+        return r;
+    r = write_body(d, session_of(d, sender), message, message->media ? &media : NULL, &ret_request->body);
+    return compose_body(r, ret_outcome);
 }
 
 /* --- the answer --- */
@@ -225,7 +242,7 @@ int session_ask(const struct session_dialect *d, const struct sender *sender, en
         return -EINVAL;
     r = write_head(d, sender, &d->steps[step], ret);
     if (r >= 0 && step == SESSION_CREATE)
-        r = write_body(d, session_of(d, sender), NULL, &ret->body);
+        r = write_body(d, session_of(d, sender), NULL, NULL, &ret->body);
     return r < 0 || !d->steps[step].body ? r : buf_append_string(&ret->body, d->steps[step].body);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "gateway/gateway.h"
+#include "gateway/media.h"
 #include "gateway/understand.h"
 
 /* The steps of ask(). Asking begins with SESSION_STATUS, unpairing with SESSION_LOGOUT. */
@@ -31,13 +32,14 @@ struct session_dialect {
     /* Sentences that say what to set. */
     const char *account_remedy, *base_url_remedy, *credential_remedy;
 
-    struct session_call send, steps[SESSION_STEPS];
+    struct session_call send, send_media[MEDIA_TYPES], steps[SESSION_STEPS];
     /* What this server takes less of than the others: 1, or 0 and the outcome. NULL: nothing. */
     int (*check_target)(const struct message *message, struct outcome *ret);
+    int (*check_media)(const struct media *media, struct outcome *ret);
     /* The members of the body of SESSION_CREATE; NULL: it has no such step. */
     void (*write_creation)(struct json_writer *w, const char *session);
-    /* The members of the body. */
-    void (*write_message)(struct json_writer *w, const char *session, const struct message *message);
+    /* The members of the body; media is NULL, or what the message is, and then its text is the caption. */
+    void (*write_message)(struct json_writer *w, const char *session, const struct message *message, const struct media *media);
 
     /* A 2xx: NULL, and the message's id in ret; or why it says nothing of the kind ("it has no message.id"), static. */
     const char *(*read_id)(const struct understood *answer, struct buf *ret);
@@ -93,6 +95,9 @@ void session_hear(const struct session_dialect *d, const struct sender *sender, 
 
 /* For write_message(): the recipient as "DIGITS@c.us", or the group's id. */
 void session_write_chat(struct json_writer *w, const char *key, const struct message *message);
+
+/* The same: key and text, unless that is empty. */
+void session_write_optional(struct json_writer *w, const char *key, const char *text);
 
 /* For read_id(): the text at the path; absent is what to say where nothing is there. */
 const char *session_take_id(const struct understood *answer, const char *path, const char *absent, struct buf *ret);

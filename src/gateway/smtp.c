@@ -14,7 +14,9 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "gateway/compose.h"
 #include "gateway/gateway.h"
+#include "gateway/media.h"
 #include "gateway/mime.h"
 #include "gateway/scrub.h"
 #include "gateway/smtp_table.h"
@@ -23,7 +25,6 @@
 
 enum {
     USER_BYTES_MAX = 512,
-    CONFIGURATION_WAIT_SEC = 60,
     CHECK_FAULT_BYTES = 2048,
     WORDS_BYTES_MAX = 2048,
 };
@@ -89,11 +90,6 @@ static int smtp_check(const struct sender *sender, struct buf *reterr) {
 
 /* --- the request --- */
 
-static int reject(struct outcome *o, const char *reason) {
-    outcome_set(o, OUTCOME_REJECTED, SCOPE_MESSAGE, 0, 0, "%s", reason);
-    return 0;
-}
-
 static uint64_t hash_text(uint64_t hash, const char *text) {
     for (const unsigned char *p = (const unsigned char *) text; *p; p++)
         hash = (hash ^ *p) * UINT64_C(0x100000001b3);
@@ -104,30 +100,32 @@ static uint64_t hash_text(uint64_t hash, const char *text) {
 static void write_id(const struct sender *sender, const struct message *m, char *ret, size_t ret_size) {
     uint64_t hash = hash_text(hash_text(UINT64_C(0xcbf29ce484222325), m->target), m->body);
 
+    if (m->media)
+        hash = hash_text(hash, json_text_at(m->media, "url"));
     (void) snprintf(ret, ret_size, "<%" PRId64 ".%" PRId64 ".%016" PRIx64 "@%s>", m->id, m->attempt_id, hash,
                     strrchr(json_text_at(sender->account, "from"), '@') + 1);
 }
 
-static int write_subject(const struct sender *sender, const struct message *m, struct buf *out) {
+static int write_subject(const struct sender *sender, const char *text, struct buf *out) {
     const char *subject = json_text_at(sender->account, "subject");
     _cleanup_(buf_done) struct buf line = BUF_MAX(REQUEST_BODY_BYTES_MAX);
-    int r = subject ? 0 : mime_append_first_line(&line, m->body);
+    int r = subject ? 0 : mime_append_first_line(&line, text);
 
     return r < 0 ? r : mime_append_header(out, "Subject", subject ? subject : buf_string(&line));
 }
 
-static int write_mail(const struct sender *sender, const struct message *m, struct buf *out) {
+static int write_mail(const struct sender *sender, const struct message *m, const char *text, struct buf *out) {
     char id[OUTCOME_MESSAGE_ID_BYTES]; /* longer than the longest host allows */
     int r;
 
     write_id(sender, m, id, sizeof(id));
     r = buf_printf(out, "From: %s\r\nTo: %s\r\n", json_text_at(sender->account, "from"), m->target);
     if (r >= 0)
-        r = write_subject(sender, m, out);
+        r = write_subject(sender, text, out);
     if (r >= 0)
         r = buf_printf(out, "Message-ID: %s\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
                        "Content-Transfer-Encoding: quoted-printable\r\nAuto-Submitted: auto-generated\r\n\r\n", id);
-    return r < 0 ? r : mime_append_quoted(out, m->body);
+    return r < 0 ? r : mime_append_quoted(out, text);
 }
 
 static int write_envelope(const struct sender *sender, const struct message *m, struct request *request) {
@@ -147,32 +145,40 @@ static int write_envelope(const struct sender *sender, const struct message *m, 
     return r;
 }
 
+/* 1, or 0 and the outcome. */
+static int check_message(const struct message *m, struct outcome *ret) {
+    struct media media;
+
+    if (m->is_group)
+        return compose_reject("email knows no groups; name a mailing list's address as an individual", ret);
+    if (!target_is_email(m->target))
+        return compose_reject("the target is not an email address", ret);
+    return m->media ? media_read(m, &media, ret) : compose_check_text(m, "email", SIZE_MAX, ret);
+}
+
+/* Media are a link in the mail: what is behind it is fetched by who reads it, and by nobody else. */
+static int write_text(const struct message *m, struct buf *out) {
+    int r = buf_append_string(out, m->body);
+
+    if (r >= 0 && m->media)
+        r = buf_printf(out, "%s%s", *m->body ? "\n\n" : "", json_text_at(m->media, "url"));
+    return r;
+}
+
 static int smtp_request(const struct sender *sender, const struct message *message, struct request *ret_request,
                         struct outcome *ret_outcome) {
-    _cleanup_(buf_done) struct buf fault = BUF_MAX(CHECK_FAULT_BYTES);
+    _cleanup_(buf_done) struct buf fault = BUF_MAX(CHECK_FAULT_BYTES), text = BUF_MAX(REQUEST_BODY_BYTES_MAX);
     int r;
 
-    if (smtp_check(sender, &fault) < 0) {
-        outcome_set(ret_outcome, OUTCOME_WAIT, SCOPE_SENDER, CONFIGURATION_WAIT_SEC, 0, "%s", buf_string(&fault));
+    if (smtp_check(sender, &fault) < 0)
+        return compose_incomplete(&fault, ret_outcome);
+    if (check_message(message, ret_outcome) == 0)
         return 0;
-    }
-    if (message->is_group)
-        return reject(ret_outcome, "email knows no groups; name a mailing list's address as an individual");
-    if (!target_is_email(message->target))
-        return reject(ret_outcome, "the target is not an email address");
-    if (text_is_blank(message->body))
-        return reject(ret_outcome, message->template ? "email knows no templates of its own; give the template a body"
-                                                     : "the message is empty");
-    r = write_envelope(sender, message, ret_request);
-    if (r == -EMSGSIZE) {
-        outcome_set(ret_outcome, OUTCOME_WAIT, SCOPE_SENDER, CONFIGURATION_WAIT_SEC, 0, "base_url or the password is too long");
-        return 0;
-    }
-    if (r >= 0)
-        r = write_mail(sender, message, &ret_request->body);
-    if (r == -EMSGSIZE)
-        return reject(ret_outcome, "the message is too large for a mail");
-    return r < 0 ? r : 1;
+    r = compose_head(write_envelope(sender, message, ret_request), ret_outcome);
+    if (r <= 0)
+        return r;
+    r = write_text(message, &text);
+    return compose_body(r < 0 ? r : write_mail(sender, message, buf_string(&text), &ret_request->body), ret_outcome);
 }
 
 /* --- the answer --- */

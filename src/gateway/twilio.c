@@ -16,7 +16,9 @@
 
 #include "base/base64.h"
 #include "base/text.h"
+#include "gateway/compose.h"
 #include "gateway/gateway.h"
+#include "gateway/media.h"
 #include "gateway/scrub.h"
 #include "gateway/target.h"
 #include "gateway/twilio_callback.h"
@@ -36,7 +38,6 @@ enum {
     SHORT_CODE_DIGITS_MAX = 8,
     NAME_BYTES_MAX = 11,
     CALLBACK_BYTES_MAX = 1024,
-    CONFIGURATION_WAIT_SEC = 60,
     CHECK_FAULT_BYTES = 2048,
 };
 
@@ -132,68 +133,53 @@ static int check_account(const struct json_value *account, struct buf *reterr) {
     return check_sender(account, reterr);
 }
 
-/* The same of base_url. */
-static const char *base_fault(const char *base_url) {
-    const char *fault;
-
-    if (!base_url || !*base_url)
-        return NULL;
-    if (url_check(base_url, &fault) < 0)
-        return fault;
-    return strchr(base_url, '?') ? "has a query (?), but a path must follow it" : NULL;
-}
-
 static int twilio_check(const struct sender *sender, struct buf *reterr) {
-    if (check_account(sender->account, reterr) < 0)
-        return -EINVAL;
-    if (base_fault(sender->base_url)) {
-        (void) buf_printf(reterr, "base_url: the URL %s. Leave it empty for %s.", base_fault(sender->base_url), TWILIO_URL);
-        return -EINVAL;
-    }
-    if (!sender->secret || !*sender->secret || !text_is_header_safe(sender->secret)) {
-        (void) buf_printf(reterr, "credential: %s. Store the account's auth token (or with \"api_key_sid\" that key's secret) as a "
-                          "secret, and set the sender's credential to the secret's name, for example 'twilio_token'.",
-                          sender->secret && *sender->secret ? "the token holds a control character" : "no auth token");
-        return -EINVAL;
-    }
-    return 0;
+    int r = check_account(sender->account, reterr);
+
+    if (r >= 0 && sender->base_url && *sender->base_url)
+        r = compose_check_base_url(sender, "Leave it empty for " TWILIO_URL ".", reterr);
+    if (r >= 0)
+        r = compose_check_credential(sender, "auth token",
+                                     "Store the account's auth token (or with \"api_key_sid\" that key's secret) as a secret, and "
+                                     "set the sender's credential to the secret's name, for example 'twilio_token'.", reterr);
+    return r;
 }
 
 /* --- the request --- */
-
-static int reject(struct outcome *o, const char *reason) {
-    outcome_set(o, OUTCOME_REJECTED, SCOPE_MESSAGE, 0, 0, "%s", reason);
-    return 0;
-}
 
 static bool has_content(const struct message *m) {
     return m->template && is_sid(json_text_at(m->template, "name"), "HX");
 }
 
+/* Twilio passes a caption on with an image or a video only; to a telephone, with whatever it is. */
+static int check_media(const struct sender *sender, const struct message *m, struct outcome *ret) {
+    struct media media;
+
+    if (!is_whatsapp(sender->account))
+        return media_read(m, &media, ret) && (!*m->body || compose_check_text(m, "Twilio", TWILIO_BODY_LENGTH_MAX, ret));
+    if (media_read_whatsapp(m, "Twilio", &media, ret) == 0)
+        return 0;
+    if (media.type == MEDIA_DOCUMENT && !text_is_blank(m->body))
+        return compose_reject("Twilio passes on no caption with a document; leave it out, or say it in the message before", ret);
+    return 1;
+}
+
 /* 1, or 0 and the outcome. */
 static int check_message(const struct sender *sender, const struct message *m, struct outcome *ret) {
-    size_t length;
-
     if (m->is_group)
-        return reject(ret, "Twilio reaches no groups; use a wppconnect sender");
+        return compose_reject("Twilio reaches no groups; use a wppconnect sender", ret);
     if (!target_is_e164(m->target))
-        return reject(ret, "the target is not an E.164 number: + and 7 to 15 digits");
+        return compose_reject("the target is not an E.164 number: + and 7 to 15 digits", ret);
+    if (m->media)
+        return check_media(sender, m, ret);
     if (has_content(m))
         return 1;
     if (m->template && is_whatsapp(sender->account))
-        return reject(ret, "the template's gateway_name is no ContentSid (HX and 32 hexadecimal digits), by which alone Twilio "
-                           "knows templates; set it in herald.templates");
-    if (text_is_blank(m->body))
-        return reject(ret, m->template ? "the template has no body, and its gateway_name is no ContentSid"
-                                       : "the message is empty");
-    length = text_length(m->body);
-    if (length > TWILIO_BODY_LENGTH_MAX) {
-        outcome_set(ret, OUTCOME_REJECTED, SCOPE_MESSAGE, 0, 0,
-                    "the message has %zu characters, and Twilio takes %d; shorten it or make it two", length,
-                    TWILIO_BODY_LENGTH_MAX);
-        return 0;
-    }
-    return 1;
+        return compose_reject("the template's gateway_name is no ContentSid (HX and 32 hexadecimal digits), by which alone Twilio "
+                              "knows templates; set it in herald.templates", ret);
+    if (m->template && text_is_blank(m->body))
+        return compose_reject("the template has no body, and its gateway_name is no ContentSid", ret);
+    return compose_check_text(m, "Twilio", TWILIO_BODY_LENGTH_MAX, ret);
 }
 
 /* One variable: 1, 0 and the outcome, or a negative errno. */
@@ -263,8 +249,10 @@ static int write_form(const struct sender *sender, const struct message *m, stru
         (void) form_append(out, "MessagingServiceSid", json_text_at(sender->account, "messaging_service_sid"));
     if (has_content(m))
         r = write_content(m, out, ret);
-    else
+    else if (*m->body)
         (void) form_append(out, "Body", m->body);
+    if (m->media)
+        (void) form_append(out, "MediaUrl", json_text_at(m->media, "url"));
     if (callback) {
         (void) twilio_write_callback(&url, callback, m->id, m->attempt_id);
         (void) form_append(out, "StatusCallback", buf_string(&url));
@@ -275,7 +263,7 @@ static int write_form(const struct sender *sender, const struct message *m, stru
         r = buf_error(&url);
     if (r > 0 && buf_error(out) < 0)
         r = buf_error(out);
-    return r == -EMSGSIZE ? reject(ret, "the message with its template parameters is too large") : r;
+    return r == -EMSGSIZE ? compose_reject("the message with its template parameters is too large", ret) : r;
 }
 
 static int write_head(const struct sender *sender, struct request *request) {
@@ -305,20 +293,12 @@ static int twilio_request(const struct sender *sender, const struct message *mes
     _cleanup_(buf_done) struct buf fault = BUF_MAX(CHECK_FAULT_BYTES);
     int r;
 
-    if (twilio_check(sender, &fault) < 0) {
-        outcome_set(ret_outcome, OUTCOME_WAIT, SCOPE_SENDER, CONFIGURATION_WAIT_SEC, 0, "%s", buf_string(&fault));
+    if (twilio_check(sender, &fault) < 0)
+        return compose_incomplete(&fault, ret_outcome);
+    if (check_message(sender, message, ret_outcome) == 0)
         return 0;
-    }
-    r = check_message(sender, message, ret_outcome);
-    if (r <= 0)
-        return r;
-    r = write_head(sender, ret_request);
-    if (r == -EINVAL || r == -EMSGSIZE) {
-        outcome_set(ret_outcome, OUTCOME_WAIT, SCOPE_SENDER, CONFIGURATION_WAIT_SEC, 0,
-                    "base_url or the credential is too long, or not fit for a request");
-        return 0;
-    }
-    return r < 0 ? r : write_form(sender, message, &ret_request->body, ret_outcome);
+    r = compose_head(write_head(sender, ret_request), ret_outcome);
+    return r > 0 ? write_form(sender, message, &ret_request->body, ret_outcome) : r;
 }
 
 /* --- the answer --- */

@@ -32,14 +32,34 @@ static const struct outcome_rule answers[] = {
      .meaning = "the session is not working; start or pair it"},
     {.status = 422, .holds = "'default' session", WAIT(SENDER, CONFIGURATION_WAIT_SEC),
      .meaning = "this edition of WAHA has one session; set account.session to \"default\""},
+    {.status = 422, .holds = "Plus version", .kind = OUTCOME_REJECTED, .meaning = "this edition of WAHA sends no such media"},
     {.status = 422, .kind = OUTCOME_REJECTED, .meaning = "WAHA refused the message"},
     {.meaning = NULL},
 };
 
-static void write_message(struct json_writer *w, const char *session, const struct message *m) {
+/* Audio goes as a voice message, into whose format the server puts it: as a file it would be a document. */
+static void write_media(struct json_writer *w, const struct message *m, const struct media *media) {
+    json_write_key(w, "file");
+    json_write_object(w);
+    json_write_member(w, "url", media->url);
+    if (media->mime_type)
+        json_write_member(w, "mimetype", media->mime_type);
+    session_write_optional(w, "filename", media->filename);
+    json_write_object_end(w);
+    session_write_optional(w, "caption", m->body);
+    if (media->type == MEDIA_AUDIO) {
+        json_write_key(w, "convert");
+        json_write_bool(w, true);
+    }
+}
+
+static void write_message(struct json_writer *w, const char *session, const struct message *m, const struct media *media) {
     json_write_member(w, "session", session);
     session_write_chat(w, "chatId", m);
-    json_write_member(w, "text", m->body);
+    if (media)
+        write_media(w, m, media);
+    else
+        json_write_member(w, "text", m->body);
 }
 
 /* {"fromMe", "remoteJid": "8801712345678@s.whatsapp.net", "id"}: as true_8801712345678@c.us_ID. */
@@ -141,6 +161,10 @@ static const struct session_dialect dialect = {
     .credential_remedy = "Store the server's WAHA_API_KEY as a secret, and set the sender's credential to the secret's name, for "
                          "example 'waha_key'.",
     .send = {"POST", "/api/sendText", NULL},
+    .send_media = {[MEDIA_IMAGE] = {"POST", "/api/sendImage", NULL},
+                   [MEDIA_VIDEO] = {"POST", "/api/sendVideo", NULL},
+                   [MEDIA_AUDIO] = {"POST", "/api/sendVoice", NULL},
+                   [MEDIA_DOCUMENT] = {"POST", "/api/sendFile", NULL}},
     .steps = {[SESSION_STATUS] = {"GET", "/api/sessions/*", NULL},
               [SESSION_START] = {"POST", "/api/sessions/*/start", "{}"},
               [SESSION_RESTART] = {"POST", "/api/sessions/*/restart", "{}"},

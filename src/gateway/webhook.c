@@ -15,6 +15,8 @@
  *
  *   method    POST (default), PUT or PATCH
  *   path      follows base_url
+ *   media     body, path: in place of these, for a message that is an image, a video, audio or a document; without it, body is
+ *             taken for them too, and must name {{media.url}}
  *   headers   name: value; Content-Type is application/json; charset=utf-8 unless named here
  *   body      any JSON; placeholders in its strings are replaced, and the strings stay strings
  *   success   status: one, a list, or "2xx" (default); path: where the message's id stands, which must then be there; equals:
@@ -22,13 +24,15 @@
  *   rejected  status: these mean that this message will never be taken; default 400 and 422
  *
  * Placeholders: {{target}} as it is in the row, {{phone}} without its +, {{body}}, {{id}}, {{attempt_id}}, {{key}} (the two with
- * a dot: no two attempts have the same), {{kind}} (individual, group), and in headers {{credential}}. */
+ * a dot: no two attempts have the same), {{kind}} (individual, group), {{media.type}} (image, video, audio, document),
+ * {{media.url}} and {{media.filename}} ({{body}} is the caption then; of a text they are ""), and in headers {{credential}}. */
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/text.h"
 #include "gateway/compose.h"
+#include "gateway/media.h"
 #include "gateway/placeholder.h"
 #include "gateway/target.h"
 #include "gateway/understand.h"
@@ -116,7 +120,7 @@ static int write_body(const struct sender *sender, const struct message *message
 
     if (!w)
         return -ENOMEM;
-    json_write_value(w, json_at(sender->account, "body"), expand_string, &e);
+    json_write_value(w, json_at(webhook_form(sender->account, message), "body"), expand_string, &e);
     buf_done(&e.text);
     r = json_writer_finish(w);
     return e.error < 0 ? e.error : r;
@@ -140,14 +144,30 @@ static int write_headers(const struct sender *sender, const struct message *mess
     return r;
 }
 
-static int write_url(const struct sender *sender, struct buf *url) {
-    const char *path = json_text_at(sender->account, "path");
+static int write_url(const struct sender *sender, const struct message *message, struct buf *url) {
+    const char *path = json_text_at(webhook_form(sender->account, message), "path");
     int r;
 
+    if (!path)
+        path = json_text_at(sender->account, "path");
     if (!path)
         return buf_append_string(url, sender->base_url);
     r = url_append_base(url, sender->base_url);
     return r < 0 ? r : buf_append_string(url, path);
+}
+
+/* 1, or 0 and the outcome. */
+static int check_message(const struct sender *sender, const struct message *m, struct outcome *ret) {
+    struct media media;
+
+    if (text_is_blank(m->target) || !text_is_header_safe(m->target))
+        return compose_reject("the target is empty or holds a control character", ret);
+    if (!m->media)
+        return compose_check_text(m, "a webhook", SIZE_MAX, ret);
+    if (!placeholder_is_used(json_at(webhook_form(sender->account, m), "body"), "{{media.url}}"))
+        return compose_reject("the sender's account says nothing of media; put {{media.url}} into its body, or give it a \"media\" "
+                              "with a body of its own", ret);
+    return media_read(m, &media, ret);
 }
 
 static int webhook_request(const struct sender *sender, const struct message *message, struct request *ret_request,
@@ -157,13 +177,10 @@ static int webhook_request(const struct sender *sender, const struct message *me
 
     if (webhook_check(sender, &fault) < 0)
         return compose_incomplete(&fault, ret_outcome);
-    if (text_is_blank(message->target) || !text_is_header_safe(message->target))
-        return compose_reject("the target is empty or holds a control character", ret_outcome);
-    r = compose_check_text(message, "a webhook", SIZE_MAX, ret_outcome);
-    if (r <= 0)
-        return r;
+    if (check_message(sender, message, ret_outcome) == 0)
+        return 0;
     ret_request->method = webhook_method(sender->account);
-    r = write_url(sender, &ret_request->url);
+    r = write_url(sender, message, &ret_request->url);
     if (r >= 0)
         r = write_headers(sender, message, ret_request);
     r = compose_head(r, ret_outcome);

@@ -12,6 +12,7 @@
 enum { WEBHOOK_PATH_BYTES_MAX = 1024 };
 
 #define EXAMPLE_BODY "{\"body\": {\"to\": \"{{phone}}\", \"text\": \"{{body}}\"}}"
+#define EXAMPLE_MEDIA "{\"media\": {\"body\": {\"to\": \"{{phone}}\", \"file\": \"{{media.url}}\", \"caption\": \"{{body}}\"}}}"
 
 static bool is_object(const struct json_value *value) {
     return value && json_type(value) == JSON_OBJECT;
@@ -29,28 +30,43 @@ const char *webhook_method(const struct json_value *account) {
     return NULL;
 }
 
+const struct json_value *webhook_form(const struct json_value *account, const struct message *message) {
+    const struct json_value *media = message->media ? json_at(account, "media") : NULL;
+
+    return media ? media : account;
+}
+
+/* name: of the member, which may be absent. */
+static int check_path(const struct sender *sender, const char *name, struct buf *reterr) {
+    const char *path = json_text_at(sender->account, name);
+
+    if (!json_at(sender->account, name))
+        return 0;
+    if (!path || path[0] != '/' || strlen(path) > WEBHOOK_PATH_BYTES_MAX || strpbrk(path, " \"<>\\^`{|}#") ||
+        !text_is_header_safe(path) || text_length(path) != strlen(path)) {
+        (void) buf_printf(reterr, "account: \"%s\" is not a path. It begins with /, has no spaces and no placeholders, for "
+                          "example {\"path\": \"/send-message\"}.", name);
+        return -EINVAL;
+    }
+    if (strchr(sender->base_url, '?')) {
+        (void) buf_printf(reterr, "base_url: the URL has a query (?), but account.%s must follow it. Put the query at the end "
+                          "of account.%s.", name, name);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 static int check_url(const struct sender *sender, struct buf *reterr) {
-    const char *path = json_text_at(sender->account, "path"), *fault;
+    const char *fault;
+    int r;
 
     if (url_check(sender->base_url, &fault) < 0) {
         (void) buf_printf(reterr, "base_url: the URL %s. Set it to the webhook's, for example "
                           "https://n8n.example.org/webhook/alerts.", fault);
         return -EINVAL;
     }
-    if (!json_at(sender->account, "path"))
-        return 0;
-    if (!path || path[0] != '/' || strlen(path) > WEBHOOK_PATH_BYTES_MAX || strpbrk(path, " \"<>\\^`{|}#") ||
-        !text_is_header_safe(path) || text_length(path) != strlen(path)) {
-        (void) buf_printf(reterr, "account: \"path\" is not a path. It begins with /, has no spaces and no placeholders, for "
-                          "example {\"path\": \"/send-message\"}.");
-        return -EINVAL;
-    }
-    if (strchr(sender->base_url, '?')) {
-        (void) buf_printf(reterr, "base_url: the URL has a query (?), but account.path must follow it. Put the query at the end "
-                          "of account.path.");
-        return -EINVAL;
-    }
-    return 0;
+    r = check_path(sender, "path", reterr);
+    return r < 0 ? r : check_path(sender, "media.path", reterr);
 }
 
 static bool is_header_name(const char *name) {
@@ -171,20 +187,38 @@ static int check_answers(const struct json_value *account, struct buf *reterr) {
     return 0;
 }
 
-int webhook_check(const struct sender *sender, struct buf *reterr) {
-    const struct json_value *body = json_at(sender->account, "body");
+/* name: of the member, which must be there. */
+static int check_body(const struct json_value *account, const char *name, const char *example, struct buf *reterr) {
+    const struct json_value *body = json_at(account, name);
     const char *fault;
 
     if (!body) {
-        (void) buf_printf(reterr, "account: \"body\" is missing. It is the JSON to send, with placeholders, for example "
-                          EXAMPLE_BODY ".");
+        (void) buf_printf(reterr, "account: \"%s\" is missing. It is the JSON to send, with placeholders, for example %s.", name,
+                          example);
         return -EINVAL;
     }
     fault = body_fault(body);
-    if (*fault) {
-        (void) buf_printf(reterr, "account: \"body\" %s.", fault);
+    if (!*fault)
+        return 0;
+    (void) buf_printf(reterr, "account: \"%s\" %s.", name, fault);
+    return -EINVAL;
+}
+
+static int check_media(const struct json_value *account, struct buf *reterr) {
+    if (!json_at(account, "media"))
+        return 0;
+    if (check_body(account, "media.body", EXAMPLE_MEDIA, reterr) < 0)
         return -EINVAL;
-    }
+    if (placeholder_is_used(json_at(account, "media.body"), "{{media.url}}"))
+        return 0;
+    (void) buf_printf(reterr, "account: \"media.body\" does not name {{media.url}}. It says how media are sent, for example "
+                      EXAMPLE_MEDIA ".");
+    return -EINVAL;
+}
+
+int webhook_check(const struct sender *sender, struct buf *reterr) {
+    if (check_body(sender->account, "body", EXAMPLE_BODY, reterr) < 0 || check_media(sender->account, reterr) < 0)
+        return -EINVAL;
     if (!webhook_method(sender->account)) {
         (void) buf_printf(reterr, "account: \"method\" is none of POST, PUT and PATCH. Set it to one of them, or leave it out for "
                           "POST.");

@@ -3,6 +3,9 @@
 
 #include "gateway/gateway.h"
 
+/* Where the account says how such a message is written: path and body. */
+const struct json_value *webhook_form(const struct json_value *account, const struct message *message);
+
 /* As check() in gateway/gateway.h. */
 int webhook_check(const struct sender *sender, struct buf *reterr) _must_check_;
 

@@ -30,10 +30,26 @@ static bool is_session(const char *name) {
     return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] == '\0';
 }
 
-static void write_message(struct json_writer *w, _unused_ const char *session, const struct message *m) {
+static void write_message(struct json_writer *w, _unused_ const char *session, const struct message *m, const struct media *media) {
     session_write_chat(w, "chatId", m);
-    json_write_member(w, "contentType", "string");
-    json_write_member(w, "content", m->body);
+    json_write_member(w, "contentType", media ? "MessageMediaFromURL" : "string");
+    json_write_member(w, "content", media ? media->url : m->body);
+    if (!media)
+        return;
+    if (*media->filename) {
+        json_write_key(w, "mediaFromURLOptions");
+        json_write_object(w);
+        json_write_member(w, "filename", media->filename);
+        json_write_object_end(w);
+    }
+    json_write_key(w, "options");
+    json_write_object(w);
+    session_write_optional(w, "caption", m->body);
+    if (media->type == MEDIA_DOCUMENT) {
+        json_write_key(w, "sendMediaAsDocument");
+        json_write_bool(w, true);
+    }
+    json_write_object_end(w);
 }
 
 static const char *read_id(const struct understood *a, struct buf *ret) {
@@ -112,6 +128,7 @@ static const struct session_dialect dialect = {
     .credential_remedy = "Store the server's API_KEY as a secret, and set the sender's credential to the secret's name, for "
                          "example 'webjs_key'; leave the credential out where the server has no API_KEY.",
     .send = {"POST", "/client/sendMessage/*", NULL},
+    .send_media = {[MEDIA_IMAGE ... MEDIA_DOCUMENT] = {"POST", "/client/sendMessage/*", NULL}},
     .steps = {[SESSION_STATUS] = {"GET", "/session/status/*", NULL},
               [SESSION_START] = {"GET", "/session/start/*", NULL},
               [SESSION_RESTART] = {"GET", "/session/restart/*", NULL},

@@ -10,6 +10,7 @@
  *    only with the status QRCODE.
  *  - Logging out what is not connected is answered with 404, though the server tries it all the same.
  *  - Its check-connection-session says Connected of a session that waits to be paired: status-session tells the truth.
+ *  - A path may be a file of the server's own: it is only ever a URL.
  *  - A phone of more than 14 characters is taken for another kind of id, and one that is no string for a lost session. */
 #include <string.h>
 
@@ -27,6 +28,8 @@ static const struct outcome_rule answers[] = {
      .meaning = "there is no such page; check base_url and account.session"},
     {.status = 404, .holds = "Disconnected", WAIT(SENDER, WAIT_BY_BACKOFF),
      .meaning = "the session is not connected; start or pair it"},
+    {.status = 500, .holds = "empty_file", WAIT(MESSAGE, WAIT_BY_BACKOFF),
+     .meaning = "the server could not fetch the media; see that it reaches the URL"},
     {.meaning = NULL},
 };
 
@@ -38,7 +41,7 @@ static int check_target(const struct message *m, struct outcome *ret) {
     return 1;
 }
 
-static void write_message(struct json_writer *w, _unused_ const char *session, const struct message *m) {
+static void write_message(struct json_writer *w, _unused_ const char *session, const struct message *m, const struct media *media) {
     json_write_member(w, "phone", m->is_group ? m->target : m->target + 1);
     json_write_key(w, "isGroup");
     json_write_bool(w, m->is_group);
@@ -46,7 +49,17 @@ static void write_message(struct json_writer *w, _unused_ const char *session, c
     json_write_bool(w, false);
     json_write_key(w, "isLid");
     json_write_bool(w, false);
-    json_write_member(w, "message", m->body);
+    if (!media) {
+        json_write_member(w, "message", m->body);
+        return;
+    }
+    json_write_member(w, "path", media->url);
+    session_write_optional(w, "filename", media->filename);
+    session_write_optional(w, "caption", m->body);
+    json_write_key(w, "options");
+    json_write_object(w);
+    json_write_member(w, "type", media_type_to_string(media->type));
+    json_write_object_end(w);
 }
 
 static const char *read_id(const struct understood *a, struct buf *ret) {
@@ -119,6 +132,8 @@ static const struct session_dialect dialect = {
     .credential_remedy = "Make one with POST /api/SESSION/SECRET_KEY/generate-token, store its \"token\" as a secret, and set the "
                          "sender's credential to the secret's name, for example 'wppconnect_token'.",
     .send = {"POST", "/api/*/send-message", NULL},
+    .send_media = {[MEDIA_IMAGE] = {"POST", "/api/*/send-image", NULL},
+                   [MEDIA_VIDEO ... MEDIA_DOCUMENT] = {"POST", "/api/*/send-file", NULL}},
     .steps = {[SESSION_STATUS] = {"GET", "/api/*/status-session", NULL},
               [SESSION_START] = {"POST", "/api/*/start-session", "{\"waitQrCode\":false}"},
               [SESSION_LOGOUT] = {"POST", "/api/*/logout-session", "{}"}},

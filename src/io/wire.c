@@ -304,6 +304,8 @@ void wire_describe(const struct wire *w, struct exchange_result *ret) {
     };
     if (w->result == CURLE_COULDNT_CONNECT && error != 0)
         ret->detail = strerrordesc_np((int) error);
+    if (w->result == CURLE_OUT_OF_MEMORY)
+        ret->detail = "a header line was too long, or memory ran out"; /* libcurl calls both so */
 }
 
 /* ---- A mail's connection, once the log-in is done ---- */

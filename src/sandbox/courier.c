@@ -13,7 +13,7 @@
 #include "io/url.h"
 
 enum {
-    PARCELS_MAX = 1000,
+    PARCELS_MAX = 10000,
     CONNECTIONS_MAX = 8,
     TRIES_MAX = 20,
     DELIVERED_USEC = 300 * 1000,

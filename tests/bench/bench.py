@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """The benchmarks of pgherald, on a private cluster with fsync on. `make bench`, or:
 
-    bench.py [a] [b] [c] [d] [e] [--quick] [--runs N] [--json FILE] [--strict]
+    bench.py [a] [b] [c] [d] [e] [f] [--quick] [--runs N] [--json FILE] [--strict]
 
 a  from an INSERT to its request at the gateway, idle
 b  50,000 messages to 50,000 recipients: planned beforehand, and from captured events; gateway at 0 and at 50 ms
 c  what the capture trigger costs the application, beside no trigger and beside an outbox trigger that notifies each time
 d  all at once: 4 clients insert as fast as they can while the daemon delivers
 e  what an idle daemon asks of the database
+f  a gateway that hangs and one that is dead, beside one that works
 
 Daemon, PostgreSQL, application and gateway share this machine's cores. Figures go to build/bench.json, with all their runs.
 --strict exits 1 where a target is missed; without it, only a failure to measure does."""
@@ -20,8 +21,9 @@ import random
 import statistics
 import sys
 import time
+from contextlib import closing
 
-from harness import BUILD, Cluster, application, wait_until
+from harness import BUILD, SENDER_IN_FLIGHT, Cluster, Deaf, application, dead_url, wait_until
 
 INSERT = "INSERT INTO {table} (meter) VALUES ('M1');\n"
 
@@ -259,7 +261,68 @@ def part_e(cluster, report, options):
         watcher.close()
 
 
-PARTS = {"a": part_a, "b": part_b, "c": part_c, "d": part_d, "e": part_e}
+def add_bad_senders(app, deaf):
+    """Beside the sender that is measured, whose rule names it: one whose gateway hangs, one whose gateway is dead."""
+    app.sql("SELECT herald.add_rule('bench', 'readings_due', 'bench', every => '6 hours', sender => 'bench', flood_limit => 100000000)")
+    for name, url in (("deaf", deaf.url), ("dead", dead_url())):
+        app.sql("""INSERT INTO herald.senders (name, gateway, base_url, account, credential, limits, gap, max_in_flight)
+                   VALUES (%s, 'cloud', %s, '{"phone_number_id": "1"}', 'bench', '{}', '0 s', %s)""", name, url, SENDER_IN_FLIGHT)
+
+
+def trouble(app, count):
+    """Messages that wait for the two that don't work."""
+    for name in ("deaf", "dead"):
+        app.sql("SELECT count(herald.send('+88019' || to_char(n, 'FM00000000'), '0 0', sender => %s)) FROM generate_series(1, %s) n", name, count)
+
+
+def drain_rate(app, count, bad):
+    """Messages a second of the sender that works."""
+    app.sql("SELECT herald.pause('channel', 'whatsapp', 'bench')")
+    app.insert(count)
+    trouble(app, bad)
+    app.wait_messages("pending", count + 2 * bad)
+    app.sql("VACUUM ANALYZE whatsapp_notifications")
+    app.sink.reset()
+    start_usec = wall_usec()
+    app.sql("SELECT herald.resume('channel', 'whatsapp')")
+    app.sink.wait_distinct(count, 300)
+    return count / (app.sink.dump()[-1][0] - start_usec) * 1e6
+
+
+def trickle_latency(app, count):
+    """From commit to arrival, one message now and then."""
+    app.sink.reset()
+    after = {}
+    for _ in range(count):
+        time.sleep(random.uniform(0.005, 0.015))
+        row = app.sql("INSERT INTO readings (meter) VALUES ('M1') RETURNING id")[0]
+        after[row] = wall_usec()
+    app.sink.wait_distinct(count, 60)
+    arrived = {int(text.split()[0]): usec for usec, _, _, text in app.sink.dump()}
+    return latencies([arrived[row] - after[row] for row in after])
+
+
+def part_f(cluster, report, options):
+    """A gateway that hangs and one that is dead, beside one that works: what that one notices."""
+    count, bad, few = (5000, 1000, 300) if options.quick else (10000, 2000, 1000)
+    for latency_ms in (0, 20):
+        with application(cluster, f"bench_f{latency_ms}", latency_ms) as app, closing(Deaf()) as deaf:
+            add_bad_senders(app, deaf)
+            for _ in range(options.rounds):
+                rates, lags = {}, {}
+                for with_bad, what in ((0, "alone"), (bad, "beside")):
+                    app.sql("TRUNCATE readings, whatsapp_notifications, herald.events, herald.sender_state")
+                    app.sql("DELETE FROM herald.holds")
+                    with app.daemon():
+                        rates[what] = drain_rate(app, count, with_bad)
+                        lags[what] = trickle_latency(app, few)
+                    report.add(f"f {latency_ms} ms, {what}: drained", "/s", rates[what])
+                    report.add(f"f {latency_ms} ms, {what}: commit to arrival, p99", "ms", lags[what]["p99"])
+                report.add(f"f {latency_ms} ms, beside: of the rate alone", "%", 100 * rates["beside"] / rates["alone"], (">", 95))
+                report.add(f"f {latency_ms} ms, beside: p99, times that alone", "", lags["beside"]["p99"] / lags["alone"]["p99"], ("<", 2))
+
+
+PARTS = {"a": part_a, "b": part_b, "c": part_c, "d": part_d, "e": part_e, "f": part_f}
 
 
 def machine(cluster):
@@ -273,7 +336,7 @@ def machine(cluster):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", help="a b c d e; all where none is named")
+    parser.add_argument("parts", nargs="*", help="a b c d e f; all where none is named")
     parser.add_argument("--quick", action="store_true", help="one short run of each: shows that it works, not how fast")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--json", default=str(BUILD / "bench.json"), metavar="FILE")

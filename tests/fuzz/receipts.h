@@ -51,21 +51,27 @@ static inline int check_notice(const struct notice *n, void *userdata) {
     return reading->left-- == 0 ? -ECANCELED : 0;
 }
 
+static inline void end_reading(struct reading *reading, int r) {
+    HOLDS(r == 0 || r == -EBADMSG || r == -ECANCELED);
+    HOLDS(r != -EBADMSG || batch_is_empty(&reading->batch));
+    HOLDS(batch_close(&reading->batch) == 0);
+    batch_done(&reading->batch);
+}
+
+/* read_notices may be NULL. */
 static inline void try_webhook(read_receipts_fn read_receipts, read_notices_fn read_notices, const uint8_t *bytes, size_t size) {
     _cleanup_(json_freep) struct json *doc = NULL;
     _cleanup_(freep) char *text = copy_of((const char *) bytes, size);
     struct reading reading = {.left = 100};
     const char *reason;
-    int r, s;
+    int r, s = 0;
 
     if (json_parse(text, size, &doc, &reason) < 0)
         return;
     batch_init(&reading.batch);
     r = read_receipts(json_root(doc), check_receipt, &reading);
-    s = read_notices(json_root(doc), check_notice, &reading);
-    HOLDS(r == 0 || r == -EBADMSG || r == -ECANCELED);
+    if (read_notices)
+        s = read_notices(json_root(doc), check_notice, &reading);
     HOLDS(s == 0 || s == -EBADMSG || s == -ECANCELED);
-    HOLDS(r != -EBADMSG || batch_is_empty(&reading.batch));
-    HOLDS(batch_close(&reading.batch) == 0);
-    batch_done(&reading.batch);
+    end_reading(&reading, r);
 }

@@ -1,5 +1,5 @@
 /* What a gateway answers, and what must hold of the outcome whatever it is. An input is "STATUS RETRY-AFTER" in a line, then the
- * body; status 0: no whole answer came, and the rest is the reason. */
+ * body; status 0: no whole answer came, and the rest is the reason. Of a mail the second number is also the stage. */
 #pragma once
 
 #include "fuzz.h"
@@ -44,6 +44,7 @@ static inline void read_reply(struct input *in, struct reply *ret) {
     *ret = (struct reply) {
         .kind = status == 0 ? REPLY_UNKNOWN : REPLY_COMPLETE,
         .status = status,
+        .stage = retry_after < 0 ? MAIL_END : (enum mail_stage) (retry_after % (MAIL_END + 1)),
         .retry_after_sec = retry_after < 0 || retry_after > WAIT_MAX_SEC ? -1 : retry_after,
     };
 }

@@ -107,6 +107,24 @@ class Cluster:
         """SIGKILL of the postmaster; its children follow by themselves."""
         os.kill(int((self.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
 
+    def recover(self):
+        """Starts it, and it stays in recovery, where it takes no connection, until it is promoted."""
+        self._be_standby("hot_standby = off")
+        self.start()
+
+    def promote(self):
+        """From now on it is the primary."""
+        self._run("pg_ctl", "-D", self.data, "-w", "promote")
+
+    def _be_standby(self, setting):
+        signal_file = self.data / "standby.signal"
+        signal_file.touch()
+        if self.as_user:
+            owner = pwd.getpwnam("postgres")
+            os.chown(signal_file, owner.pw_uid, owner.pw_gid)
+        with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
+            conf.write(setting + "\n")
+
     def remove(self):
         """Stops it for good."""
         self._run("pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop", check=False)
@@ -144,16 +162,7 @@ class Standby(Cluster):
     def _fill(self):
         self._run("pg_basebackup", "-D", self.data, "-h", self.primary.directory, "-p", self.primary.port, "-U", "postgres", "-X", "stream",
                   "-c", "fast", "--no-sync")
-        (self.data / "standby.signal").touch()
-        if self.as_user:
-            owner = pwd.getpwnam("postgres")
-            os.chown(self.data / "standby.signal", owner.pw_uid, owner.pw_gid)
-        with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
-            conf.write(f"primary_conninfo = '{self.primary.dsn()} application_name=standby'\n")
-
-    def promote(self):
-        """From now on it is the primary."""
-        self._run("pg_ctl", "-D", self.data, "-w", "promote")
+        self._be_standby(f"primary_conninfo = '{self.primary.dsn()} application_name=standby'")
 
 
 class Database:

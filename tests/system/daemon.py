@@ -37,6 +37,20 @@ class Process:
     def is_running(self):
         return self.process.poll() is None
 
+    def cpu_sec(self):
+        """How long it has run on a processor."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory_mb(self, figure="VmRSS"):
+        """What it has of the machine's memory; VmHWM: the most that it ever had."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        return int(re.search(rf"^{figure}:\s+(\d+) kB", status, re.M)[1]) / 1024
+
+    def descriptors(self):
+        """How many it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
     def send_signal(self, number):
         self.process.send_signal(number)
 

@@ -27,7 +27,7 @@ class Request:
 
 
 class Answer:
-    """Bytes to send, and then to close the connection or keep it."""
+    """Bytes to send, or an iterable of such, and then to close the connection or keep it."""
 
     def __init__(self, data, close=False, after_sec=0.0):
         self.data, self.close, self.after_sec = data, close, after_sec
@@ -83,7 +83,8 @@ class Hostile:
                     if answer is None:
                         return
                     time.sleep(answer.after_sec)
-                    stream.sendall(answer.data)
+                    for data in [answer.data] if isinstance(answer.data, bytes) else answer.data:
+                        stream.sendall(data)
                     if answer.close:
                         return
 
@@ -113,10 +114,37 @@ class Hostile:
         self.listener.close()
 
 
-def make_certificate(directory, name):
-    """A certificate of 127.0.0.1 that vouches for itself; the paths of certificate and key."""
+NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+
+def make_certificate(directory, name, host="IP:127.0.0.1"):
+    """A certificate of this host that vouches for itself; the paths of certificate and key."""
     certificate, key = directory / f"{name}.crt", directory / f"{name}.key"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                    "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-                   check=True, capture_output=True)
+    subprocess.run(["openssl", "req", "-x509", *NEW_KEY, "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName={host}",
+                    "-keyout", key, "-out", certificate], check=True, capture_output=True)
     return certificate, key
+
+
+class Authority:
+    """Vouches for others."""
+
+    def __init__(self, directory, name):
+        self.directory = directory / name
+        self.directory.mkdir()
+        self.certificate, self.key = make_certificate(self.directory, f"authority-{name}")
+        (self.directory / "index").touch()
+        (self.directory / "config").write_text(f"""
+            [ca]\ndefault_ca = us
+            [us]\ndatabase = {self.directory}/index\nnew_certs_dir = {self.directory}\nrand_serial = yes\ndefault_md = sha256\npolicy = any
+            unique_subject = no
+            [any]\ncommonName = supplied""", encoding="ascii")
+
+    def certify(self, name, host="IP:127.0.0.1", from_day=-1, to_day=1):
+        """A certificate of this host, good between two days, counted from now; the paths of certificate and key."""
+        certificate, key, request, more = (self.directory / f"{name}.{end}" for end in ("crt", "key", "csr", "more"))
+        more.write_text(f"subjectAltName = {host}\n", encoding="ascii")
+        subprocess.run(["openssl", "req", *NEW_KEY, "-subj", f"/CN={name}", "-keyout", key, "-out", request], check=True, capture_output=True)
+        first, last = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + day * 86400)) for day in (from_day, to_day))
+        subprocess.run(["openssl", "ca", "-batch", "-notext", "-config", self.directory / "config", "-cert", self.certificate, "-keyfile", self.key,
+                        "-startdate", first, "-enddate", last, "-extfile", more, "-in", request, "-out", certificate], check=True, capture_output=True)
+        return certificate, key

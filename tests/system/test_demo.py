@@ -46,11 +46,11 @@ def processes_of(directory):
     return found
 
 
-def start(place, binary=PGHERALD, **options):
-    """Starts the demo; without a terminal unless options say otherwise."""
+def start(place, binary=PGHERALD, *examples, **options):
+    """Starts the demo, of all examples or of these; without a terminal unless options say otherwise."""
     env = environment(PGHERALD=str(binary), TMPDIR=str(place), LC_ALL="C.UTF-8")
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen([DEMO], env=env, text=True, **options)
+    return subprocess.Popen([DEMO, *examples], env=env, text=True, **options)
 
 
 def wrapper(tmp_path, script):
@@ -66,13 +66,31 @@ def test_without_a_terminal_it_ends_by_itself(place):
     out, err = demo.communicate(timeout=TIME_LIMIT_SEC)
     assert demo.returncode == 0, (out, err)
     assert err == "" and "\x1b" not in out
-    assert "9 messages arrived, each exactly once; 1 suppressed" in out
+    assert "16 messages arrived, each exactly once; 4 suppressed" in out
     rows = re.findall(r"^  (\S.*?)  +(\+\d+|\d+@g\.us)  +([\d.]+) ms  (.+)$", out, re.M)
-    assert len(rows) == 9 and all(float(row[2]) > 0 for row in rows)
+    assert len(rows) == 16 and all(float(row[2]) > 0 for row in rows)
     assert sum(row[3] == "🚨 URGENT: RC METER STUCK 🚨" for row in rows) == 3
+    titles = [f"  {path.stem}: " for path in (ROOT / "sql" / "examples").glob("*.sql") if path.stem != "over_history"]
+    assert len(titles) == 5 and all(f"\n\n{title}" in out for title in titles)
     assert re.search(r"^  class 9C, .* nobody .* suppressed: no recipient", out, re.M)
     # The columns stand under each other.
     assert len({row.index(" ms  ") for row in out.splitlines() if " ms  " in row}) == 1
+
+
+@pytest.mark.parametrize("name, told, suppressed", [("test_completion", 5, 1), ("rc_meters", 4, 0), ("attendance_payments", 3, 1), ("fee_reminders", 2, 1),
+                                                    ("campaigns", 2, 1)])
+def test_one_example_alone(place, name, told, suppressed):
+    demo = start(place, PGHERALD, name)
+    out, err = demo.communicate(timeout=TIME_LIMIT_SEC)
+    assert demo.returncode == 0, (out, err)
+    assert f"{told} messages arrived, each exactly once; {suppressed} suppressed" in out and f"of sql/examples {name}.sql loaded" in out
+
+
+def test_an_example_that_there_is_not(place):
+    demo = start(place, PGHERALD, "rc_meters", "rc_metres")
+    _, err = demo.communicate(timeout=TIME_LIMIT_SEC)
+    assert demo.returncode == 2
+    assert err == ("there is no example rc_metres to show; there is: test_completion, rc_meters, attendance_payments, fee_reminders, campaigns\n")
 
 
 def test_with_a_terminal_it_stays_and_its_commands_work(place):
@@ -114,7 +132,7 @@ def test_with_a_terminal_it_stays_and_its_commands_work(place):
             with urllib.request.urlopen(command("the chats") + "sandbox/messages", timeout=20) as answer:
                 return len(json.load(answer)["messages"])
 
-        wait_until(lambda: count() == 10, "one more message")
+        wait_until(lambda: count() == 17, "one more message")
         assert 'started as node "demo"' in Path(command("the daemon's log")).read_text()
         os.killpg(demo.pid, signal.SIGINT)  # as the terminal does
         assert demo.wait(60) == 0
@@ -163,8 +181,8 @@ def test_it_counts_what_arrived():
             pass
 
     def complaints(change=lambda history, figures: None):
-        history, messages = {}, []
-        for i, (rule, key, _, target, _) in enumerate(demo.EVENTS):
+        shown, history, messages = demo.Demo(Mute()), {}, []
+        for i, (rule, key, _, target, _) in enumerate(shown.events):
             message_id = f"id{i}" if target else None
             history[rule, key] = {"rule": rule, "key": key, "status": "sent" if target else "suppressed", "error": None,
                                   "message_id": message_id, "commit_usec": 1000}
@@ -172,7 +190,7 @@ def test_it_counts_what_arrived():
                 messages.append({"message_id": message_id, "recipient": target, "copies": 1, "body": key, "received_usec": 2000})
         figures = {"messages": messages, "duplicates": 0}
         change(history, figures)
-        return demo.Demo(Mute()).show(history, figures)
+        return shown.show(history, figures)
 
     assert complaints() == []
     assert complaints(lambda h, f: f["messages"].pop()) != []

@@ -3,15 +3,14 @@ comments promise."""
 
 import json
 import re
-import subprocess
 
 import pytest
 
-from conftest import ROOT, environment, wait_until
+from conftest import wait_until
 from player import add_senders
 from daemon import sandbox, settled, start_daemon  # noqa: F401 (fixtures)
+from examples import EXAMPLES, VARIABLES, attended, commented, dump, load, plan, psql
 
-EXAMPLES = ROOT / "sql" / "examples"
 CREDENTIALS = {"school_token": "token-of-school", "ami_token": "token-of-ami"}
 
 STUCK = """🚨 URGENT: RC METER STUCK 🚨
@@ -37,28 +36,6 @@ METER = {"nocs_name": "NOCS-1", "meter_number": "12345678", "customer_number": "
          "duration": "2h 30m", "triggered": "02-01-2025 14:30:00", "balance": "৳1,234.56", "generated": "2 Jan 2025, 5:00 PM"}
 
 
-def psql(db, *arguments, text=None):
-    """Runs psql as the files' comments say; its output."""
-    done = subprocess.run([db.cluster.bin / "psql", "-X", "-v", "ON_ERROR_STOP=1", "-d", db.dsn(), *arguments], input=text,
-                          capture_output=True, text=True, env=environment(), check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def load(db, name, **variables):
-    """Loads an example."""
-    options = [word for key, value in variables.items() for word in ("-v", f"{key}={value}")]
-    psql(db, "-q", *options, "-f", EXAMPLES / f"{name}.sql")
-
-
-def commented(name, beginning):
-    """The statement in an example's comments that begins so, without its comment signs."""
-    text = (EXAMPLES / f"{name}.sql").read_text(encoding="utf-8")
-    found = re.search(r"^ *--  +(" + re.escape(beginning.removesuffix(";")) + (";)" if beginning.endswith(";") else "[^;]*;)"), text, re.M)
-    assert found, f"{name}.sql has no commented statement that begins with {beginning!r}"
-    return re.sub(r"^ *-- ?", "", found[1], flags=re.M)
-
-
 def alternative_key(name, ending):
     """A commented expression for dedup_key, up to AS."""
     text = (EXAMPLES / f"{name}.sql").read_text(encoding="utf-8")
@@ -67,43 +44,28 @@ def alternative_key(name, ending):
     return re.sub(r"^ *-- *", "", lines[0]).removesuffix(",")
 
 
-def plan(db, rule, kind="sweep"):
-    """What the planner would do, without a daemon."""
-    return db.row("SELECT * FROM herald.plan(%s, %s, 100)", rule, kind)
+# --- all files ---
 
-
-def dump(db):
-    """All that an example configures, for comparison."""
-    return {table: db.sql(f"SELECT to_jsonb(t) - 'next_sweep_at' FROM {table} t ORDER BY 1::text")
-            for table in ("herald.rules", "herald.watches", "herald.templates", "herald.senders", "herald.recipients",
-                          "herald.settings", "herald.holds", "pg_trigger")}
-
-
-def attended(db):
-    """As if a daemon attended and were awake, so that triggers capture keys."""
-    db.sql("SELECT herald.attend('nobody', 0, 0)")
-
-
-# --- both files ---
-
-@pytest.mark.parametrize("name", ["test_completion", "rc_meters", "over_history"])
+@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.sql")))
 def test_loads_twice_and_changes_nothing_the_second_time(db, name):
-    more = {"supervisor": "+8801711000001", "administrator": "+8801711000002"} if name == "over_history" else {}
+    more = VARIABLES.get(name, {})
     load(db, name, **more)
     first = dump(db)
     load(db, name, **more)
     assert dump(db) == first
     if name == "over_history":
         add_senders(db, "any")  # it brings none of its own
+    if name == "campaigns":
+        db.sql("INSERT INTO campaigns.accounts (name) VALUES ('Ada')")  # whose account is its first sender
     assert db.sql("SELECT * FROM herald.check()") == []
 
 
 def test_both_live_in_one_database_and_come_out_again(db):
     load(db, "test_completion")
     load(db, "rc_meters")
-    assert db.column("SELECT name FROM herald.rules ORDER BY 1") == ["rc_meters", "test_completed", "test_failed"]
-    assert db.column("SELECT DISTINCT sender FROM herald.rules ORDER BY 1") == ["ami", "school"]
-    assert db.column("SELECT name FROM herald.holds WHERE cause = 'new' ORDER BY 1") == ["rc_meters", "test_completed", "test_failed"]
+    assert db.column("SELECT name FROM herald.rules ORDER BY 1") == ["rc_meters", "rc_meters_unread", "test_alarm", "test_completed", "test_failed"]
+    assert db.column("SELECT DISTINCT sender FROM herald.rules ORDER BY 1") == ["ami", "school", None]
+    assert db.column("SELECT name FROM herald.holds WHERE cause = 'new' ORDER BY 1") == ["rc_meters", "rc_meters_unread", "test_alarm", "test_completed", "test_failed"]
     for name in ("test_completion", "rc_meters"):
         for beginning in ("SELECT herald.drop_rule", "DELETE FROM herald.recipients", "DELETE FROM herald.senders", "DROP SCHEMA"):
             if name == "rc_meters" or "recipients" not in beginning:

@@ -13,7 +13,7 @@ import urllib.parse
 import pytest
 
 from conftest import ROOT, free_port, wait_until
-from hostile import Hostile, http, make_certificate
+from hostile import Authority, Hostile, http, make_certificate
 from world import CLOUD, TOKEN, TWILIO, World
 
 CLOUD_GROUP = "Y2FwaV9ncm91cDo4ODAxNzAwMDAwMDAwOjEyMDM2MzA"
@@ -24,9 +24,14 @@ OPENED = "notice: this sender works again"
 
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory):
-    """Certificates: one that the daemon is told to trust, and one that nobody vouches for."""
+    """Certificates that the daemon is told to trust, and those that it is not; trust: the file that tells it."""
     directory = tmp_path_factory.mktemp("tls")
-    return {"trusted": make_certificate(directory, "trusted"), "strange": make_certificate(directory, "strange")}
+    known, unknown, trusted = Authority(directory, "known"), Authority(directory, "unknown"), make_certificate(directory, "trusted")
+    trust = directory / "trust.crt"
+    trust.write_bytes(trusted[0].read_bytes() + known.certificate.read_bytes())
+    return {"trust": trust, "trusted": trusted, "certified": known.certify("certified"), "self-signed": make_certificate(directory, "self-signed"),
+            "unknown authority": unknown.certify("unknown"), "expired": known.certify("expired", from_day=-3, to_day=-1),
+            "not yet valid": known.certify("early", from_day=1, to_day=3), "another name": known.certify("other", host="DNS:localhost")}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +46,7 @@ def proxy():
 def shared(cluster, template, tmp_path_factory, secure, proxy):
     names = ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
     world = World(cluster, template, tmp_path_factory.mktemp("gateways"), sandbox_options=["--token", TOKEN],
-                  env={"SSL_CERT_FILE": str(secure["trusted"][0]), "NO_PROXY": "", **dict.fromkeys(names, proxy.url)})
+                  env={"SSL_CERT_FILE": str(secure["trust"]), "NO_PROXY": "", **dict.fromkeys(names, proxy.url)})
     yield world
     world.close()
 
@@ -485,28 +490,29 @@ def test_tls(world, secure, proxy):
 
 
 @pytest.mark.sanitize
-def test_a_certificate_that_nobody_vouches_for(world, secure):
-    server = Hostile({"tls": http({"id": "x"})}, secure["strange"])
-    world.add_sender("strange", url=f"{server.url}/tls")
-    ident = world.send("strange")
-    hold = world.wait_for_hold("strange", "nothing was sent: 127.0.0.1:")
-    assert "certificate" in hold["reason"]
-    wait_until(lambda: world.hold("strange")["failures"] >= 2, "a probe")
+@pytest.mark.parametrize("kind, said", [
+    ("self-signed", "self-signed certificate"),
+    ("unknown authority", "unable to get local issuer certificate"),
+    ("expired", "certificate has expired"),
+    ("not yet valid", "certificate is not yet valid"),
+    ("another name", "no alternative certificate subject name matches target host name '127.0.0.1'"),
+])
+def test_a_certificate_that_is_not_good(world, secure, kind, said):
+    """Nothing is sent, the sender waits, and it goes on by itself when the gateway has a better one."""
+    server, name = Hostile({"tls": http({"id": "x"})}, secure[kind]), f"tls {kind}"
+    world.add_sender(name, url=f"{server.url}/tls")
+    ident = world.send(name)
+    world.wait_for_hold(name, "nothing was sent: 127.0.0.1:")
+    wait_until(lambda: world.hold(name)["failures"] >= 2, "a probe")
+    assert said in world.hold(name)["reason"]
     assert server.connections >= 2 and server.requests == []
     assert world.row(ident)["attempts"] == 0
-    assert len(world.logged(HELD, "sender=strange ")) == 1
+    assert len(world.logged(HELD, f"sender={name} ")) == 1
+    server.tls.load_cert_chain(*secure["certified"])
+    world.probe_now(name)
+    assert world.wait_for(ident, "sent")["attempts"] == 1
+    assert len(server.requests) == 1
     server.stop()
-    world.db.sql("UPDATE herald.senders SET enabled = false WHERE name = 'strange'")
-
-
-def test_a_certificate_for_another_name(world, secure):
-    server = Hostile({"tls": http({"id": "x"})}, secure["trusted"])
-    world.add_sender("misnamed", url=f"https://localhost:{server.port}/tls")
-    world.send("misnamed")
-    world.wait_for_hold("misnamed", "localhost")
-    assert server.requests == []
-    server.stop()
-    world.db.sql("UPDATE herald.senders SET enabled = false WHERE name = 'misnamed'")
 
 
 @pytest.mark.sanitize

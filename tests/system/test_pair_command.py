@@ -55,10 +55,10 @@ def modules(lines, ink_is_dark):
 
 
 def on_screen(screen):
-    """The modules in the cells that have the colours of the code; None: there are none."""
+    """The modules in the cells that have the colours of the code; None: there are none, or not all of them yet."""
     lines = [[c for c, style in line if style == COLOURS] for line in screen.cells]
     lines = [line for line in lines if line]
-    return modules(lines, True) if lines and len({len(line) for line in lines}) == 1 else None
+    return modules(lines, True) if lines and {len(line) for line in lines} == {2 * len(lines) - 1} else None
 
 
 def sees_code(terminal, code, margin=4):

@@ -163,6 +163,19 @@ def test_pairing_as_it_says(terminal, tmp_path):
     assert daemon.stop() == 0
 
 
+def test_every_example_and_its_commands(terminal):
+    terminal.sh("pgherald migrate")
+    shown = "".join(text for _, text in blocks("Examples"))
+    for path in (ROOT / "sql" / "examples").glob("*.sql"):
+        assert f"-f sql/examples/{path.name}\n" in shown
+    terminal.sh(shown)
+    assert terminal.db.value("SELECT count(*) FROM herald.rules") > 0
+    assert terminal.db.sql("SELECT * FROM herald.holds WHERE cause = 'new'") == []
+    for credential in terminal.db.column("SELECT credential FROM herald.senders"):
+        terminal.env[f"PGHERALD_CREDENTIAL_{credential}"] = "anything"
+    assert "everything is in order" in terminal.sh("pgherald check")
+
+
 def test_receipts_as_it_says(terminal):
     terminal.sh("pgherald migrate")
     terminal.sql("INSERT INTO herald.senders (name, gateway, account) VALUES ('a', 'cloud', '{\"phone_number_id\": \"1\"}'),"

@@ -41,6 +41,16 @@ def test_no_window_ever_holds_more_than_it_may_whichever_node_claims(db, daemon)
     assert all(later - earlier > 3 for earlier, later in zip(at, at[11:]))
 
 
+@pytest.mark.parametrize("columns", [{"limits": "{1/1 hour}"}, {"gap": "1 min"}, {"max_in_flight": 1}])
+def test_of_what_several_rules_have_for_one_sender_it_takes_as_many_as_it_may(db, daemon, columns):
+    add_senders(db, "wa", **columns)
+    for priority in (0, 0, 1, 2):
+        db.sql("SELECT herald.send(%s, 'x', priority => %s)", f"+880180000000{priority}", priority)
+    for _ in range(3):
+        daemon.turn()
+    assert db.value("SELECT count(*) FROM whatsapp_notifications WHERE owner IS NOT NULL") == 1
+
+
 def test_a_long_window_is_exact_to_a_sixtieth(db, daemon):
     add_senders(db, "wa", limits="{3/1 hour}")
     fill(db, "wa", 10)

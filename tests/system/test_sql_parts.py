@@ -60,7 +60,7 @@ def test_a_rule_may_have_media(db, daemon):
                                  SELECT 'n', '+8801700000003', '{{}}', 'null', 'null'""")
     for _ in range(2):
         daemon.plan("campaign")
-    assert db.column("SELECT dedup_key FROM whatsapp_notifications ORDER BY dedup_key") == ["k", "k/part 1", "k/part 2", "l", "n"]
+    assert db.column("SELECT dedup_key FROM whatsapp_notifications ORDER BY dedup_key") == ["k", "l", "n", None, None]
     assert len(daemon.turn().claims) == 3
 
 
@@ -109,3 +109,43 @@ def test_a_part_of_a_message_that_was_in_doubt_goes_when_a_receipt_settles_it(db
     db.sql("SELECT herald.receive('{wppconnect}', '{x}', '{m1}', '{NULL}', '{NULL}', '{delivered}', '{NULL}', '{NULL}')")
     a_gap_passes(db)
     assert [c.id for c in daemon.turn().claims] == [first]
+
+
+def test_a_message_that_is_told_anew_has_parts_of_its_own(db, daemon):
+    add_rule(db, "campaign", f"""SELECT 'k' AS dedup_key, '+8801700000001' AS recipient, '{{}}'::jsonb AS data, 'day 1' AS body,
+                                        '{json.dumps(IMAGES[:1])}'::jsonb AS media""", recheck=True)
+    daemon.plan("campaign")
+    db.sql("CREATE OR REPLACE VIEW public.campaign AS SELECT 'k' AS dedup_key, '' AS recipient, '{}'::jsonb AS data, '' AS body, NULL::jsonb AS media WHERE false")
+    db.sql("UPDATE public.whatsapp_notifications SET created_at = created_at - interval '2 min' WHERE part_of IS NULL")
+    daemon.turn()
+    daemon.work()
+    assert db.column("SELECT send_status FROM whatsapp_notifications") == ["cancelled", "cancelled"]
+    db.sql(f"""CREATE OR REPLACE VIEW public.campaign AS SELECT 'k' AS dedup_key, '+8801700000001' AS recipient, '{{}}'::jsonb AS data, 'day 1' AS body,
+                                        '{json.dumps(IMAGES[:1])}'::jsonb AS media""")
+    daemon.plan("campaign")
+    accept_next(db, daemon)
+    a_gap_passes(db)
+    assert json.loads(accept_next(db, daemon).detail) == {"media": IMAGES[0]}
+
+
+def test_parts_keep_to_their_own_gap_and_go_before_what_waits(db, daemon):
+    db.sql("DELETE FROM herald.senders WHERE name = 'wb'; UPDATE herald.senders SET gap = '1 min', max_in_flight = 1")
+    _, first, second = album(db)
+    for i in range(3):
+        db.sql("SELECT herald.send(%s, 'another', priority => 5)", f"+880170000001{i}")
+    db.sql("UPDATE public.whatsapp_notifications SET lane = (SELECT lane FROM whatsapp_notifications WHERE body = 'another' LIMIT 1) WHERE body = 'look'")
+
+    def gaps_pass(seconds):
+        db.sql("UPDATE herald.sender_state SET next_at = next_at - make_interval(secs => %s)", seconds)
+        db.sql("UPDATE public.whatsapp_notifications SET next_at = next_at - make_interval(secs => %s) WHERE part_of IS NOT NULL AND next_at < now() + interval '1 h'", seconds)
+
+    accept_next(db, daemon)
+    for expected in (first, second):
+        gaps_pass(1.9)
+        assert daemon.turn().claims == [], "not before its gap"
+        gaps_pass(0.2)
+        assert accept_next(db, daemon).id == expected
+    gaps_pass(2.1)
+    assert daemon.turn().claims == [], "the sender's gap goes before other messages"
+    gaps_pass(90)
+    assert accept_next(db, daemon).body == "another"

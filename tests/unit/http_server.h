@@ -177,6 +177,9 @@ static inline bool server_answer(struct server_connection *c, const char *path) 
     else if (strcmp(path, "/headers") == 0) {
         (void) server_say(c->fd, "HTTP/1.1 200 OK\r\n");
         server_repeat(c->fd, "X-Filler: 0123456789012345678901234567890123456789\r\n", 1000000);
+    } else if (strcmp(path, "/header-line") == 0) {
+        (void) server_say(c->fd, "HTTP/1.1 200 OK\r\nX-Filler: ");
+        server_repeat(c->fd, "0123456789012345678901234567890123456789", 100000);
     } else if (strcmp(path, "/interims") == 0)
         server_repeat(c->fd, "HTTP/1.1 100 Continue\r\n\r\n", 1000000);
     else if (strcmp(path, "/together") == 0) {

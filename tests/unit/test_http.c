@@ -363,6 +363,7 @@ static void test_unknown(void **state) {
         {"/switch", "no final status"},
         {"/big", "the answer was too long"},
         {"/headers", "the answer was too long"},
+        {"/header-line", "a header line was too long"},
         {"/interims", "the answer was too long"},
     };
     struct fixture *f = *state;

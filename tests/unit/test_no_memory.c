@@ -13,6 +13,7 @@
 #include "failing_malloc.h"
 #include "gateway/placeholder.h"
 #include "gateway/scrub.h"
+#include "gateway/twilio_callback.h"
 #include "io/answer.h"
 #include "io/exchange.h"
 #include "io/secret.h"
@@ -23,6 +24,17 @@
 
 #define LONG_TEXT "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
 
+#define SID "0123456789abcdef0123456789abcdef"
+#define CLOUD_ACCOUNT "{\"phone_number_id\":\"1\"}"
+#define EVOLUTION_ACCOUNT "{\"instance\":\"a b\"}"
+#define MAIL_ACCOUNT "{\"from\":\"alerts@example.org\",\"user\":\"alerts\"}"
+#define SESSION_ACCOUNT "{\"session\":\"ab\"}"
+#define TWILIO_ACCOUNT "{\"account_sid\":\"AC" SID "\",\"from\":\"whatsapp:+14155238886\"," \
+                       "\"status_callback\":\"https://x.example/t\"}"
+#define WEBHOOK_ACCOUNT "{\"path\":\"/x\",\"headers\":{\"X-Key\":\"{{credential}}\"}," \
+                        "\"body\":{\"to\":[\"{{phone}}\"],\"t\":\"{{body}}\"}," \
+                        "\"success\":{\"path\":\"id\",\"equals\":{\"ok\":true}}}"
+
 /* What is tried; made before the first allocation fails. */
 static struct {
     const struct gateway *gateway;
@@ -30,7 +42,6 @@ static struct {
     struct message message;
     struct reply reply;
     struct outcome expected;
-    const struct json_value *webhook;
 } given;
 
 /* --- requests --- */
@@ -46,33 +57,63 @@ static int try_request(void) {
     return r < 0 ? r : 0;
 }
 
-static void request_of(const struct gateway *gateway, const char *base_url, const char *account, const char *template) {
-    _cleanup_(json_freep) struct json *doc = parsed(account), *parameters = template ? parsed(template) : NULL;
+static void request_with(const struct gateway *gateway, const char *base_url, const char *account,
+                         const struct json_value *template, const struct json_value *media) {
+    _cleanup_(json_freep) struct json *doc = parsed(account);
 
     given.gateway = gateway;
     given.sender = (struct sender) {.name = "s", .base_url = base_url, .secret = SECRET, .account = json_root(doc)};
-    given.message = message_to(NUMBER, BODY " " LONG_TEXT LONG_TEXT);
-    given.message.template = parameters ? json_root(parameters) : NULL;
+    given.message = message_to(gateway == &gateway_smtp ? "ada@example.org" : NUMBER, BODY " ü " LONG_TEXT LONG_TEXT);
+    given.message.is_group = false;
+    given.message.template = template;
+    given.message.media = media;
     assert_true(fail_each_allocation(try_request, -ENOMEM) > 4);
 }
 
-#define WEBHOOK_ACCOUNT "{\"path\":\"/x\",\"headers\":{\"X-Key\":\"{{credential}}\"}," \
-                        "\"body\":{\"to\":[\"{{phone}}\"],\"t\":\"{{body}}\"}," \
-                        "\"success\":{\"path\":\"id\",\"equals\":{\"ok\":true}}}"
+static void request_of(const struct gateway *gateway, const char *base_url, const char *account, const char *template) {
+    _cleanup_(json_freep) struct json *parameters = template ? parsed(template) : NULL;
+
+    request_with(gateway, base_url, account, parameters ? json_root(parameters) : NULL, NULL);
+}
+
+static void media_of(const struct gateway *gateway, const char *base_url, const char *account) {
+    _cleanup_(json_freep) struct json *media = parsed("{\"type\":\"image\",\"url\":\"https://x.example/" LONG_TEXT
+                                                      "\",\"filename\":\"a.jpg\"}");
+
+    request_with(gateway, base_url, account, NULL, json_root(media));
+}
 
 static void test_requests(void **state) {
-    request_of(&gateway_cloud, "", "{\"phone_number_id\":\"1\"}", NULL);
-    request_of(&gateway_cloud, "https://x.example/", "{\"phone_number_id\":\"1\"}",
+    request_of(&gateway_cloud, "", CLOUD_ACCOUNT, NULL);
+    request_of(&gateway_cloud, "https://x.example/", CLOUD_ACCOUNT,
                "{\"name\":\"n\",\"language\":\"en\",\"parameters\":[{\"name\":\"a\",\"text\":\"x\\ny\"},"
                "{\"name\":\"b\",\"text\":\"" LONG_TEXT "\"}]}");
-    request_of(&gateway_wppconnect, "http://127.0.0.1:21465", "{\"session\":\"a b\"}", NULL);
+    request_of(&gateway_evolution, "http://127.0.0.1:8080", EVOLUTION_ACCOUNT, NULL);
+    request_of(&gateway_smtp, "smtp://mail.example.org:587", MAIL_ACCOUNT, NULL);
+    request_of(&gateway_twilio, "", TWILIO_ACCOUNT, NULL);
+    request_of(&gateway_twilio, "", TWILIO_ACCOUNT, "{\"name\":\"HX" SID "\",\"parameters\":[{\"text\":\"" LONG_TEXT "\"}]}");
+    request_of(&gateway_waha, "http://127.0.0.1:3000", SESSION_ACCOUNT, NULL);
+    request_of(&gateway_webjs, "http://127.0.0.1:3000", SESSION_ACCOUNT, NULL);
+    request_of(&gateway_wppconnect, "http://127.0.0.1:21465", SESSION_ACCOUNT, NULL);
     request_of(&gateway_webhook, "http://127.0.0.1:3000", WEBHOOK_ACCOUNT, NULL);
+}
+
+static void test_media(void **state) {
+    media_of(&gateway_cloud, "", CLOUD_ACCOUNT);
+    media_of(&gateway_evolution, "http://127.0.0.1:8080", EVOLUTION_ACCOUNT);
+    media_of(&gateway_smtp, "smtp://mail.example.org:587", MAIL_ACCOUNT);
+    media_of(&gateway_twilio, "", TWILIO_ACCOUNT);
+    media_of(&gateway_waha, "http://127.0.0.1:3000", SESSION_ACCOUNT);
+    media_of(&gateway_webhook, "http://127.0.0.1:3000", "{\"body\":\"\",\"media\":{\"body\":\"{{media.url}} {{body}}\"}}");
+    media_of(&gateway_webjs, "http://127.0.0.1:3000", SESSION_ACCOUNT);
+    media_of(&gateway_wppconnect, "http://127.0.0.1:21465", SESSION_ACCOUNT);
 }
 
 /* A sender that can't send waits, and says why or that there was no memory to. */
 static void test_refusals(void **state) {
     _cleanup_(json_freep) struct json *empty = parsed("{}");
-    static const struct gateway *const gateways[] = {&gateway_cloud, &gateway_wppconnect, &gateway_webhook};
+    static const struct gateway *const gateways[] = {&gateway_cloud, &gateway_evolution, &gateway_smtp,  &gateway_twilio,
+                                                     &gateway_waha,  &gateway_webhook,   &gateway_webjs, &gateway_wppconnect};
 
     for (size_t i = 0; i < ELEMENTSOF(gateways); i++) {
         struct sender sender = {.name = "s", .base_url = "", .secret = SECRET, .account = json_root(empty)};
@@ -118,17 +159,29 @@ static void outcome_of(const struct gateway *gateway, const char *account, int s
 static void test_outcomes(void **state) {
     static const char told[] = "{\"error\":{\"message\":\"" SECRET " " NUMBER " " BODY "\","
                                "\"code\":131026,\"error_data\":{\"details\":\"d\"}}}";
-    static const char *const accounts[] = {"{\"phone_number_id\":\"1\"}", "{\"session\":\"a\"}", WEBHOOK_ACCOUNT};
-    static const struct gateway *const gateways[] = {&gateway_cloud, &gateway_wppconnect, &gateway_webhook};
-    static const int statuses[] = {200, 201, 400, 401, 404, 429, 500, 502};
+    static const struct {
+        const struct gateway *gateway;
+        const char *account;
+    } cases[] = {
+        {&gateway_cloud, CLOUD_ACCOUNT},  {&gateway_evolution, EVOLUTION_ACCOUNT}, {&gateway_smtp, MAIL_ACCOUNT},
+        {&gateway_twilio, TWILIO_ACCOUNT}, {&gateway_waha, SESSION_ACCOUNT},              {&gateway_webhook, WEBHOOK_ACCOUNT},
+        {&gateway_webjs, SESSION_ACCOUNT}, {&gateway_wppconnect, SESSION_ACCOUNT},
+    };
+    static const int statuses[] = {200, 201, 400, 401, 404, 422, 429, 500, 502};
 
-    for (size_t i = 0; i < ELEMENTSOF(gateways); i++)
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++)
         for (size_t s = 0; s < ELEMENTSOF(statuses); s++)
-            outcome_of(gateways[i], accounts[i], statuses[s], told);
-    outcome_of(&gateway_cloud, accounts[0], 200, "{\"messages\":[{\"id\":\"wamid.1\"}]}");
-    outcome_of(&gateway_wppconnect, accounts[1], 201, "{\"status\":\"success\",\"response\":[{\"id\":\"x\"}]}");
-    outcome_of(&gateway_webhook, accounts[2], 200, "{\"ok\":true,\"id\":\"x\"}");
-    outcome_of(&gateway_webhook, accounts[2], 200, "{\"ok\":false,\"id\":\"x\"}");
+            outcome_of(cases[i].gateway, cases[i].account, statuses[s], told);
+    outcome_of(&gateway_cloud, CLOUD_ACCOUNT, 200, "{\"messages\":[{\"id\":\"wamid.1\"}]}");
+    outcome_of(&gateway_evolution, EVOLUTION_ACCOUNT, 201, "{\"key\":{\"id\":\"x\"}}");
+    outcome_of(&gateway_evolution, EVOLUTION_ACCOUNT, 400, "{\"response\":{\"message\":[{\"exists\":false}]}}");
+    outcome_of(&gateway_twilio, TWILIO_ACCOUNT, 201, "{\"sid\":\"SM" SID "\",\"status\":\"queued\"}");
+    outcome_of(&gateway_twilio, TWILIO_ACCOUNT, 201, "{\"sid\":\"SM" SID "\",\"status\":\"failed\",\"error_code\":63016}");
+    outcome_of(&gateway_waha, SESSION_ACCOUNT, 201, "{\"key\":{\"remoteJid\":\"1@s.whatsapp.net\",\"id\":\"x\"}}");
+    outcome_of(&gateway_webjs, SESSION_ACCOUNT, 200, "{\"success\":true,\"message\":{\"id\":{\"_serialized\":\"x\"}}}");
+    outcome_of(&gateway_wppconnect, SESSION_ACCOUNT, 201, "{\"status\":\"success\",\"response\":[{\"id\":\"x\"}]}");
+    outcome_of(&gateway_webhook, WEBHOOK_ACCOUNT, 200, "{\"ok\":true,\"id\":\"x\"}");
+    outcome_of(&gateway_webhook, WEBHOOK_ACCOUNT, 200, "{\"ok\":false,\"id\":\"x\"}");
 }
 
 static void test_no_answer(void **state) {
@@ -174,47 +227,78 @@ static int add_notice(const struct notice *notice, void *userdata) {
     return 0;
 }
 
-static int try_webhook(int (*read_receipts)(const struct json_value *, receipt_fn, void *),
-                       int (*read_notices)(const struct json_value *, notice_fn, void *)) {
+static struct {
+    int (*read_receipts)(const struct json_value *, receipt_fn, void *);
+    int (*read_notices)(const struct json_value *, notice_fn, void *); /* NULL: it has none */
+    const struct json_value *document;
+} webhook;
+
+static int try_webhook(void) {
     struct batch batch;
     int r;
 
     batch_init(&batch);
-    r = read_receipts(given.webhook, add_receipt, &batch);
-    if (r >= 0)
-        r = read_notices(given.webhook, add_notice, &batch);
+    r = webhook.read_receipts(webhook.document, add_receipt, &batch);
+    if (r >= 0 && webhook.read_notices)
+        r = webhook.read_notices(webhook.document, add_notice, &batch);
     if (r >= 0)
         r = batch_close(&batch);
     batch_done(&batch);
     return r;
 }
 
-static int try_cloud(void) {
-    return try_webhook(receipt_read_cloud, notice_read_cloud);
-}
-
-static int try_wppconnect(void) {
-    return try_webhook(receipt_read_wppconnect, notice_read_wppconnect);
-}
-
 static void test_receipts(void **state) {
-    _cleanup_(json_freep) struct json *cloud = parsed(
-        "{\"entry\":[{\"changes\":[{\"field\":\"messages\",\"value\":{\"metadata\":{\"phone_number_id\":\"1\"},\"statuses\":["
-        "{\"id\":\"w\",\"status\":\"failed\",\"biz_opaque_callback_data\":\"1.2\","
-        "\"errors\":[{\"code\":1,\"title\":\"t\","
-        "\"error_data\":{\"details\":\"" LONG_TEXT "\"}}]},{\"id\":\"w\",\"status\":\"read\"}],"
-        "\"messages\":[{\"from\":\"8801712345678\",\"type\":\"text\",\"text\":{\"body\":\"stop\"}}]}}]}]}");
-    _cleanup_(json_freep) struct json *chat = parsed("{\"event\":\"onmessage\",\"session\":\"a\",\"type\":\"chat\",\"body\":\"stop\","
-                                                     "\"from\":\"8801712345678@c.us\"}");
-    _cleanup_(json_freep) struct json *event = parsed(
-        "{\"event\":\"onack\",\"session\":\"a\",\"id\":\"" LONG_TEXT "\",\"ack\":-2}");
+    static const struct {
+        int (*read_receipts)(const struct json_value *, receipt_fn, void *);
+        int (*read_notices)(const struct json_value *, notice_fn, void *);
+        const char *text;
+    } cases[] = {
+        {receipt_read_cloud, notice_read_cloud,
+         "{\"entry\":[{\"changes\":[{\"field\":\"messages\",\"value\":{\"metadata\":{\"phone_number_id\":\"1\"},\"statuses\":["
+         "{\"id\":\"w\",\"status\":\"failed\",\"biz_opaque_callback_data\":\"1.2\",\"errors\":[{\"code\":1,\"title\":\"t\","
+         "\"error_data\":{\"details\":\"" LONG_TEXT "\"}}]},{\"id\":\"w\",\"status\":\"read\"}],"
+         "\"messages\":[{\"from\":\"8801712345678\",\"type\":\"text\",\"text\":{\"body\":\"stop\"}}]}}]}]}"},
+        {receipt_read_evolution, notice_read_evolution,
+         "{\"event\":\"messages.update\",\"instance\":\"a\",\"data\":{\"keyId\":\"" LONG_TEXT "\",\"status\":\"ERROR\"}}"},
+        {receipt_read_waha, notice_read_waha,
+         "{\"event\":\"message.ack\",\"session\":\"a\",\"payload\":{\"id\":\"" LONG_TEXT "\",\"ack\":-1}}"},
+        {receipt_read_webjs, notice_read_webjs,
+         "{\"dataType\":\"message_ack\",\"sessionId\":\"a\",\"data\":{\"ack\":-1,\"message\":{\"id\":{\"_serialized\":\"" LONG_TEXT
+         "\"}}}}"},
+        {receipt_read_wppconnect, notice_read_wppconnect,
+         "{\"event\":\"onack\",\"session\":\"a\",\"id\":\"" LONG_TEXT "\",\"ack\":-2}"},
+        {receipt_read_wppconnect, notice_read_wppconnect,
+         "{\"event\":\"onmessage\",\"session\":\"a\",\"type\":\"chat\",\"body\":\"stop\",\"from\":\"8801712345678@c.us\"}"},
+    };
 
-    given.webhook = json_root(cloud);
-    assert_true(fail_each_allocation(try_cloud, -ENOMEM) > 8);
-    given.webhook = json_root(event);
-    assert_true(fail_each_allocation(try_wppconnect, -ENOMEM) > 8);
-    given.webhook = json_root(chat);
-    assert_true(fail_each_allocation(try_wppconnect, -ENOMEM) >= 5);
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        _cleanup_(json_freep) struct json *doc = parsed(cases[i].text);
+
+        webhook.read_receipts = cases[i].read_receipts;
+        webhook.read_notices = cases[i].read_notices;
+        webhook.document = json_root(doc);
+        assert_true(fail_each_allocation(try_webhook, -ENOMEM) >= 5);
+    }
+}
+
+#define CALLBACK "AccountSid=AC" SID "&MessageSid=SM" SID "&MessageStatus=undelivered&ErrorCode=63016"
+
+static int try_callback(void) {
+    _cleanup_(form_freep) struct form *form = NULL;
+    struct batch batch;
+    int r = form_parse(CALLBACK, strlen(CALLBACK), &form);
+
+    batch_init(&batch);
+    if (r >= 0)
+        r = receipt_read_twilio(form, "12.34", add_receipt, &batch);
+    if (r >= 0)
+        r = batch_close(&batch);
+    batch_done(&batch);
+    return r;
+}
+
+static void test_callbacks_of_twilio(void **state) {
+    assert_true(fail_each_allocation(try_callback, -ENOMEM) >= 5);
 }
 
 /* libcrypto's own allocations too; what it could not do is -EIO. */
@@ -231,22 +315,50 @@ static void crypto_free(void *pointer, const char *file, int line) {
 }
 
 /* libcrypto does without some of what it asks for; what it then says is still true. */
-static void test_signature(void **state) {
-    static const char right[] = "sha256=515aae133b435d4000956731f68ae5cf5eb85d4f0dc6a546d2bfcd3595ec1ae1";
-    static const char wrong[] = "sha256=00000000000000000000000000000000000000000000000000000000000000ff";
+static void check_signature(int (*check)(const char *, const char *, const char *, size_t), const char *right, const char *wrong) {
     unsigned failures = 0;
 
-    assert_int_equal(signature_check(right, "key", "body", 4), 1); /* what libcrypto makes once, it makes now */
+    assert_int_equal(check(right, "key", "body", 4), 1); /* what libcrypto makes once, it makes now */
     for (long n = 0; allocations_left < 0; n++) {
         int r;
 
         allocations_left = n;
-        r = signature_check(n % 2 == 0 ? right : wrong, "key", "body", 4);
+        r = check(n % 2 == 0 ? right : wrong, "key", "body", 4);
         assert_true(r == (n % 2 == 0) || r == -ENOMEM || r == -EIO);
         failures += r < 0;
     }
     allocations_left = -1;
     assert_true(failures > 5);
+}
+
+static void test_signature_of_twilio(void **state) {
+    _cleanup_(form_freep) struct form *form = NULL;
+    char right[TWILIO_SIGNATURE_BYTES], signature[TWILIO_SIGNATURE_BYTES];
+    unsigned failures = 0;
+
+    assert_int_equal(form_parse(CALLBACK, strlen(CALLBACK), &form), 0);
+    assert_int_equal(twilio_sign("token", "https://x.example/t?id=12.34", form, right), 0);
+    for (long n = 0; allocations_left < 0; n++) {
+        int r;
+
+        allocations_left = n;
+        r = twilio_sign("token", "https://x.example/t?id=12.34", form, signature);
+        assert_true((r == 0 && strcmp(signature, right) == 0) || r == -ENOMEM || r == -EIO);
+        failures += r < 0;
+    }
+    allocations_left = -1;
+    assert_true(failures > 5);
+}
+
+#define ZEROS "00000000000000000000000000000000"
+
+static void test_signature(void **state) {
+    check_signature(signature_check, "sha256=515aae133b435d4000956731f68ae5cf5eb85d4f0dc6a546d2bfcd3595ec1ae1",
+                    "sha256=" ZEROS ZEROS);
+    check_signature(signature_check_sha512,
+                    "b71e82b42ece244182aae00f5c418d84b5b0ac844874765e658e91b26261b32d"
+                    "f39e9fcbf44424d0e3b53bab192e78a4936224ec940cf953164b70aacdd4c845",
+                    ZEROS ZEROS ZEROS ZEROS);
 }
 
 /* --- what carries them --- */
@@ -363,12 +475,15 @@ static void test_url(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_media),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_outcomes),
         cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_pieces_of_gateways),
         cmocka_unit_test(test_receipts),
+        cmocka_unit_test(test_callbacks_of_twilio),
         cmocka_unit_test(test_signature),
+        cmocka_unit_test(test_signature_of_twilio),
         cmocka_unit_test(test_exchange),
         cmocka_unit_test(test_description),
         cmocka_unit_test(test_secret),
