@@ -117,7 +117,9 @@ static bool hear_status(enum purpose purpose, enum session_step step, const char
 }
 
 static bool is_not_there(const struct understood *a) {
-    return a->reply->status == 404 && a->root && !strstr(a->words, "Cannot ");
+    const char *message = understood_string(a, "message");
+
+    return a->reply->status == 404 && message && strncmp(message, "Cannot ", strlen("Cannot ")) != 0;
 }
 
 static bool hear_code(const struct understood *a, struct health *ret) {
