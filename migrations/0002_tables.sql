@@ -373,7 +373,7 @@ CREATE TABLE herald.health (
     code_until timestamptz
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE herald.health IS 'The senders whose gateway can say how they are: when it is asked next, and what it said last';
-COMMENT ON COLUMN herald.health.purpose IS 'what a person wants of its session, until purpose_until; NULL: only to know how it is';
+COMMENT ON COLUMN herald.health.purpose IS 'what a person wants of its session, until purpose_until; NULL: only to know how it is. One that was to be logged out, and may not be, keeps unpair without a time';
 COMMENT ON COLUMN herald.health.code IS 'what the QR code says by which a telephone is paired: as good as a key';
 COMMENT ON COLUMN herald.health.is_well IS 'NULL: not asked yet, or the answer told nothing';
 

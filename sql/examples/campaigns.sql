@@ -159,11 +159,12 @@ BEGIN
 END
 $$;
 
--- What the application shows: status connected, pairing (code: the QR code's text, until code_until), disconnecting or
--- disconnected, with the reason. Its code is as good as a key to the account: show each user their own alone.
+-- What the application shows: status connected, pairing (code: the QR code's text, until code_until), disconnecting, disconnected, or
+-- unknown (it was not asked yet, or did not say that it is disconnected), with the reason. Its code is as good as a key to the account: show
+-- each user their own alone.
 CREATE OR REPLACE VIEW campaigns.connections AS
 SELECT a.account_id, x.state AS status, x.code, x.code_until, x.reason,
-       x.state IN ('pairing', 'disconnecting')
+       x.state IN ('pairing', 'disconnecting', 'unknown')
            OR NOT EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.name = x.sender AND h.cause = 'unpaired') AS has_session
   FROM campaigns.accounts a
   JOIN herald.sessions x ON x.sender = 'campaigns-' || a.account_id;

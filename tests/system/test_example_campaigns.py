@@ -306,17 +306,17 @@ def test_the_application_shows_the_code_and_whether_it_is_connected(db):
     assert asked() == []  # nobody has asked for its session
     psql(db, text=commented(NAME, "SELECT campaigns.connect"))
     assert asked() == [("campaigns-1", "pair")]
-    db.sql("SELECT * FROM herald.tell('{campaigns-1}', '{code}', '{NULL}', '{NULL}', '{2@code}')")
+    db.sql("SELECT * FROM herald.tell('{campaigns-1}', '{code}', '{NULL}', '{NULL}', '{2@code}', '{pair}')")
     assert connection(db)[:2] == ("pairing", "2@code")
     assert "2@code" in psql(db, text=commented(NAME, "SELECT status, code"))
     assert db.value("SELECT code_until BETWEEN now() AND now() + interval '1 min' FROM campaigns.connections")
-    db.sql("SELECT * FROM herald.tell('{campaigns-1}', '{well}', '{NULL}', '{NULL}', '{NULL}')")
+    db.sql("SELECT * FROM herald.tell('{campaigns-1}', '{well}', '{NULL}', '{NULL}', '{NULL}', '{pair}')")
     assert connection(db) == ("connected", None, None)
     with pytest.raises(psycopg2.Error, match="account 1 is connected"):
         db.sql("DELETE FROM campaigns.accounts WHERE account_id = 1")
     psql(db, text=commented(NAME, "SELECT campaigns.disconnect"))
     assert connection(db)[0] == "disconnecting" and asked() == [("campaigns-1", "unpair")]
-    db.sql("SELECT * FROM herald.tell('{campaigns-1}', '{well}', '{NULL}', '{NULL}', '{NULL}')")
+    db.sql("SELECT * FROM herald.tell('{campaigns-1}', '{well}', '{NULL}', '{NULL}', '{NULL}', '{unpair}')")
     assert connection(db) == ("disconnected", None, "it was unpaired on request")
     db.sql("SELECT campaigns.disconnect(1)")  # a second time does nothing
     assert connection(db)[0] == "disconnected"
@@ -337,7 +337,7 @@ def test_at_most_fifty_sessions(db):
     assert refused.value.diag.message_hint.startswith("Disconnect an account")
     db.sql("SELECT campaigns.connect(7)")  # its own session, once more
     db.sql("SELECT campaigns.disconnect(7)")
-    db.sql("SELECT * FROM herald.tell('{campaigns-7}', '{well}', '{NULL}', '{NULL}', '{NULL}')")
+    db.sql("SELECT * FROM herald.tell('{campaigns-7}', '{well}', '{NULL}', '{NULL}', '{NULL}', '{unpair}')")
     db.sql("SELECT campaigns.connect(51)")
     with pytest.raises(psycopg2.Error, match="there is no account 99"):
         db.sql("SELECT campaigns.connect(99)")
