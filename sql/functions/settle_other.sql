@@ -108,6 +108,7 @@ BEGIN
          WHERE h.until IS NOT NULL;
     ELSIF outcome = 'rejected' THEN
         -- A gateway that refuses a message works.
+        UPDATE herald.sender_state s SET trusted = s.trusted + 1 WHERE s.sender = n.sender AND s.trusted IS NOT NULL;
         RETURN QUERY SELECT o.* FROM herald.open_senders(ARRAY[n.sender]) o;
     END IF;
 END
