@@ -81,7 +81,9 @@ BEGIN
            response_code = n.response_code, response_body = n.response_body, error = n.error
      WHERE w.id = the_id;
     IF n.send_status = 'failed' THEN
-        PERFORM herald.cancel_parts(the_id) WHERE n.next_part IS NOT NULL;
+        -- Without its text a picture says nothing; without one of the pictures the others do.
+        PERFORM herald.cancel_parts(the_id) WHERE n.next_part IS NOT NULL AND n.part_of IS NULL;
+        PERFORM herald.send_parts(ARRAY[n.next_part], ARRAY[n.sender]) WHERE n.next_part IS NOT NULL AND n.part_of IS NOT NULL;
         PERFORM herald.fall_back(ARRAY[the_id]);
     END IF;
 
@@ -108,6 +110,7 @@ BEGIN
          WHERE h.until IS NOT NULL;
     ELSIF outcome = 'rejected' THEN
         -- A gateway that refuses a message works.
+        UPDATE herald.sender_state s SET trusted = s.trusted + 1 WHERE s.sender = n.sender AND s.trusted IS NOT NULL;
         RETURN QUERY SELECT o.* FROM herald.open_senders(ARRAY[n.sender]) o;
     END IF;
 END
