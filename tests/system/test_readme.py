@@ -163,7 +163,7 @@ def test_pairing_as_it_says(terminal, tmp_path):
     assert daemon.stop() == 0
 
 
-def test_every_example_and_its_commands(terminal):
+def test_every_example_and_its_commands(terminal, sandbox):  # noqa: F811
     terminal.sh("pgherald migrate")
     shown = "".join(text for _, text in blocks("Examples"))
     for path in (ROOT / "sql" / "examples").glob("*.sql"):
