@@ -39,8 +39,8 @@ BEGIN
         SELECT rule.name, w.dedup_key, w.recipient, a.target_kind, a.target, w.to_channel, s.sender,
                CASE WHEN w.body IS NULL THEN coalesce(t.name, w.template, rule.template) END, coalesce(t.locale, a.locale),
                b.body, w.data, v.status,
-               CASE v.status WHEN 'pending' THEN greatest(w.not_before, moment) + coalesce(rule.digest, '0') END,
-               v.problem, moment, least(w.expires_at, greatest(w.not_before, moment) + rule.max_age), g.message,
+               CASE v.status WHEN 'pending' THEN y.due_at END,
+               v.problem, moment, least(w.expires_at, y.due_at + rule.max_age), g.message,
                CASE v.status WHEN 'pending' THEN coalesce(l.id, herald.make_lane(w.to_channel, s.sender, rule.name, w.with_priority)) END,
                CASE WHEN rule.digest IS NOT NULL AND v.status = 'pending' THEN true END,
                w.data ->> 'meter_number', w.data ->> 'nocs_name', w.data ->> 'duration_status',
@@ -55,6 +55,10 @@ BEGIN
                                     CASE WHEN is_plain.number THEN 'individual' ELSE r.target_kind END AS target_kind,
                                     coalesce(w.locale, r.locale, rule.locale) AS locale OFFSET 0) a
          CROSS JOIN LATERAL (SELECT coalesce(w.sender, r.sender, rule.sender) AS sender OFFSET 0) s
+         -- What expires before its window has ended ends it, with a minute to go.
+         CROSS JOIN LATERAL (SELECT greatest(w.not_before, moment,
+                                             CASE WHEN rule.digest IS NOT NULL
+                                                  THEN least(greatest(w.not_before, moment) + rule.digest, w.expires_at - interval '1 min') END) AS due_at OFFSET 0) y
           LEFT JOIN LATERAL (
                SELECT f AS whole, f.name, f.locale, f.format, f.fields, f.gateway_name FROM herald.templates f
                 WHERE f.name = coalesce(w.template, rule.template) AND f.locale IN (a.locale, rule.locale, '')
