@@ -33,7 +33,8 @@ BEGIN
         rendered := herald.render(wanted, one.data);
         known_to_gateway := herald.gateway_template(wanted, one.data);
         problem := CASE WHEN wanted.name IS NULL THEN format('there is no template "%s"', rule.digest_template)
-                        ELSE coalesce(rendered.problem, known_to_gateway.problem) END;
+                        ELSE coalesce(rendered.problem, known_to_gateway.problem,
+                                       herald.too_large(one.channel, NULL, wanted.name, rendered.body, one.data, known_to_gateway.message)) END;
         INSERT INTO public.whatsapp_notifications
                (rule, dedup_key, recipient, target_kind, target, channel, template, locale, body, payload, send_status, error, next_at,
                 expires_at, gateway_template, lane, confirmed_at)
