@@ -21,7 +21,7 @@ BEGIN
                        (array_agg(n.body ORDER BY n.id))[:rule.digest_length] AS lines, min(n.next_at) AS first_at
                   FROM herald.lanes l JOIN public.whatsapp_notifications n ON n.lane = l.id
                  WHERE l.rule = rule.name AND n.gathers AND n.send_status = 'pending' AND n.owner IS NULL AND NOT n.behind
-                   AND n.next_at >= l.floor
+                   AND n.next_at >= l.floor AND (n.error IS NULL OR NOT rule.recheck)  -- else it could not be confirmed
                  GROUP BY n.lane, n.target) g
          CROSS JOIN LATERAL (SELECT jsonb_build_object(
                     'count', g.n, 'list', array_to_string(g.lines, E'\n'),
