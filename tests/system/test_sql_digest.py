@@ -117,3 +117,12 @@ def test_what_expires_within_the_window_is_told_before(db, daemon):
     add(db, daemon, 1)
     assert db.value("SELECT expires_at - next_at FROM whatsapp_notifications") == timedelta(minutes=1)
     assert db.value("SELECT next_at > created_at + interval '100 s' FROM whatsapp_notifications")
+
+
+def test_what_gathers_is_told_alone_when_its_rule_has_a_digest_no_more(db, daemon):
+    add(db, daemon, 1, 2, nocs="+8801700000001")
+    add(db, daemon, 3, nocs="+8801700000002")
+    db.sql("SELECT herald.add_rule('meters', 'public.meters', 'line')")
+    assert [c.body for c in daemon.turn().claims] == ["Meter 1", "Meter 3"]  # one at a time to one person
+    assert daemon.turn().tasks == [("meters", "sweep")]
+    assert db.value("SELECT count(*) FROM herald.rechecks") == 0
