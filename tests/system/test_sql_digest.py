@@ -126,3 +126,12 @@ def test_what_gathers_is_told_alone_when_its_rule_has_a_digest_no_more(db, daemo
     assert [c.body for c in daemon.turn().claims] == ["Meter 1", "Meter 3"]  # one at a time to one person
     assert daemon.turn().tasks == [("meters", "sweep")]
     assert db.value("SELECT count(*) FROM herald.rechecks") == 0
+
+
+def test_what_was_told_with_others_is_not_retried_with_all(db, daemon):
+    add(db, daemon, 1, 2)
+    window_ends(db)
+    gather(db, daemon)
+    daemon.turn(accepted(daemon.turn().claims[0]), room=0)
+    assert db.value("SELECT herald.retry_all('suppressed')") == 0
+    assert daemon.turn().claims == []
