@@ -16,7 +16,7 @@ BUILD ?= build$(if $(findstring clang,$(CC)),/clang)$(if $(SANITIZE),/sanitize)
 SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
 TESTS := $(sort $(wildcard tests/unit/test_*.c))
 EMBEDDED := $(sort $(wildcard migrations/*.sql sql/functions/*.sql sql/views/*.sql sql/grants.sql \
-                             packaging/pgherald.conf src/sandbox/page.html))
+                             packaging/pgherald.conf src/sandbox/page.html src/sandbox/sample.png))
 
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o) $(BUILD)/embedded.o
 LIBRARY := $(filter-out $(BUILD)/obj/main.o,$(OBJECTS))
@@ -27,7 +27,7 @@ FUZZ_PROGRAMS := $(FUZZ_TARGETS:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 FUZZED := $(filter $(foreach layer,base io gateway web,$(BUILD)/obj/$(layer)/%),$(OBJECTS))
 
 # The libraries are asked for only where something is compiled: `make check` may have to install them first.
-PACKAGES := libpq libcurl yajl libsystemd libmicrohttpd libcrypto
+PACKAGES := libpq libcurl yajl libsystemd libmicrohttpd libcrypto libqrencode
 GOALS := $(or $(MAKECMDGOALS),all)
 ifneq ($(filter-out check demo bench torture fuzz clean help check-lint check-system check-sanitize check-fuzz uninstall,$(GOALS)),)
 MISSING := $(strip $(foreach p,$(PACKAGES),$(shell $(PKG_CONFIG) --exists $(p) 2>&1 || echo $(p))))
@@ -211,7 +211,7 @@ help:
 	@echo '     check-lint, check-unit, check-fuzz, check-sanitize, check-system: its parts'
 	@echo 'make demo           shows it at work, on a database of its own; EXAMPLE=rc_meters shows one of sql/examples alone'
 	@echo 'make bench          measures; BENCH="a c --quick" runs single parts'
-	@echo 'make torture        kills daemons and databases under load; TORTURE="--kills 1000" makes it longer'
+	@echo 'make torture        kills daemons and databases under load, for half an hour; TORTURE="storm --share 0.1" a part of it'
 	@echo 'make fuzz           throws inputs at every parser; FUZZ_SEC=600 is longer, FUZZ="json url" names targets'
 	@echo 'make install        PREFIX=$(PREFIX), DESTDIR; uninstall takes it out again'
 	@echo 'make clean          removes build/'

@@ -1,6 +1,6 @@
 -- herald.fallback_due: the source of the built-in rule "fallback": messages that failed for good lately, whose channel has a fallback
 -- on which their recipient has an address: under the same name, or the number itself (a number is no email address). Lately: since
--- it was made, accepted, or last attempted, which may all be long after each other. Of a part it is its caption and its address.
+-- it was made, accepted, or last attempted, which may all be long after each other.
 CREATE OR REPLACE VIEW herald.fallback_due AS
 SELECT n.id AS key,
        n.id || '/' || coalesce(n.attempt_id, 0) AS dedup_key,
@@ -9,13 +9,13 @@ SELECT n.id AS key,
        c.fallback AS channel,
        l.priority,
        n.locale,
-       t.body
+       n.body
   FROM public.whatsapp_notifications n
   JOIN herald.channels c ON c.name = n.channel AND c.fallback IS NOT NULL
   LEFT JOIN herald.lanes l ON l.id = n.lane
   LEFT JOIN herald.recipients p ON p.name = n.recipient AND p.channel = c.fallback
   LEFT JOIN herald.attempts a ON a.attempt_id = n.attempt_id AND a.notification_id = n.id
- CROSS JOIN LATERAL (SELECT CASE WHEN n.media IS NULL THEN n.body ELSE concat_ws(' ', nullif(n.body, ''), n.media ->> 'url') END AS body) t
- WHERE n.send_status = 'failed' AND t.body <> '' AND greatest(n.created_at, n.sent_at, a.at) > clock_timestamp() - interval '2 days'
+ WHERE n.send_status = 'failed' AND n.body IS NOT NULL AND n.part_of IS NULL
+   AND greatest(n.created_at, n.sent_at, a.at) > clock_timestamp() - interval '2 days'
    AND (p.name IS NOT NULL OR c.fallback <> 'email' AND n.target_kind = 'individual' AND n.target LIKE '+%');
 COMMENT ON VIEW herald.fallback_due IS 'What the rule "fallback" tells: messages that failed for good, on the fallback of their channel';

@@ -107,8 +107,10 @@ static size_t on_header(char *line, size_t size, size_t count, void *userdata) {
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *userdata) {
     struct wire *w = userdata;
+    long status = 0;
 
-    return answer_add_body(&w->exchange->answer, bytes, size * count) < 0 ? 0 : size * count;
+    (void) curl_easy_getinfo(w->easy, CURLINFO_RESPONSE_CODE, &status);
+    return exchange_add_body(w->exchange, (int) status, bytes, size * count) < 0 ? 0 : size * count;
 }
 
 /* ---- Making a wire ---- */

@@ -1,7 +1,5 @@
 """Fallback: what failed for good is told on another channel, once, and both rows say so."""
 
-import json
-
 import psycopg2
 import pytest
 
@@ -149,15 +147,3 @@ def test_what_failed_long_ago_is_not_told_by_a_sweep(db, daemon):
     daemon.turn(*(rejected(c) for c in daemon.turn().claims), room=0)
     db.sql("UPDATE public.whatsapp_notifications SET created_at = created_at - interval '9 days'; UPDATE herald.attempts SET at = at - interval '3 days'; DELETE FROM herald.events")
     assert daemon.plan("fallback")["found"] == 0
-
-
-@pytest.mark.parametrize("media, told", [({}, "https://example.org/1.jpg"), ({"caption": "the pump"}, "the pump https://example.org/1.jpg")])
-def test_in_place_of_an_image_its_address_is_told(db, daemon, media, told):
-    db.sql("SELECT herald.send('+8801700000007', 'look', media => %s)",
-           json.dumps([{"type": "image", "url": "https://example.org/1.jpg", **media}, {"type": "image"}]))
-    daemon.turn(*(accepted(c) for c in daemon.turn().claims), room=0)
-    db.sql("UPDATE public.whatsapp_notifications SET next_at = clock_timestamp() WHERE part_of IS NOT NULL AND next_at IS NOT NULL")
-    reject(daemon)
-    db.sql("SELECT herald.sweep('fallback')")
-    daemon.work()
-    assert db.column("SELECT body FROM whatsapp_notifications WHERE rule = 'fallback'") == [told]  # of one without an address there is nothing to tell

@@ -135,3 +135,11 @@ def test_what_was_told_with_others_is_not_retried_with_all(db, daemon):
     daemon.turn(accepted(daemon.turn().claims[0]), room=0)
     assert db.value("SELECT herald.retry_all('suppressed')") == 0
     assert daemon.turn().claims == []
+
+
+def test_what_was_gathered_goes_as_it_is_when_the_rule_gathers_no_more(db, daemon):
+    add(db, daemon, 1, 2)
+    db.sql("UPDATE herald.rules SET digest = NULL")
+    window_ends(db)
+    assert sorted(c.body for c in daemon.turn().claims) == ["Meter 1"]  # the other one waits behind it
+    assert db.value("SELECT count(*) FROM herald.rechecks") == 0
