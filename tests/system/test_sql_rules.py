@@ -128,6 +128,7 @@ def test_resume_with_discard_begins_with_the_future(meters, daemon):
     db.sql("SELECT herald.pause('rule', 'meters')")
     assert db.value("SELECT herald.resume('rule', 'meters', discard => true)").endswith("; 3 discarded")
     assert notes(db) == [("m1", "cancelled"), ("m2", "cancelled"), ("m3", "suppressed")]
+    assert db.value("SELECT herald.retry_all('cancelled') + herald.retry_all('suppressed')") == 0
     db.sql("INSERT INTO public.meter VALUES (4, 'm4')")
     assert daemon.plan("meters")["new"] == 1
     assert notes(db)[3:] == [("m4", "pending")]
