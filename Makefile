@@ -16,7 +16,7 @@ BUILD ?= build$(if $(findstring clang,$(CC)),/clang)$(if $(SANITIZE),/sanitize)
 SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
 TESTS := $(sort $(wildcard tests/unit/test_*.c))
 EMBEDDED := $(sort $(wildcard migrations/*.sql sql/functions/*.sql sql/views/*.sql sql/grants.sql \
-                             packaging/pgherald.conf src/sandbox/page.html))
+                             packaging/pgherald.conf src/sandbox/page.html src/sandbox/sample.png))
 
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o) $(BUILD)/embedded.o
 LIBRARY := $(filter-out $(BUILD)/obj/main.o,$(OBJECTS))
@@ -27,7 +27,7 @@ FUZZ_PROGRAMS := $(FUZZ_TARGETS:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 FUZZED := $(filter $(foreach layer,base io gateway web,$(BUILD)/obj/$(layer)/%),$(OBJECTS))
 
 # The libraries are asked for only where something is compiled: `make check` may have to install them first.
-PACKAGES := libpq libcurl yajl libsystemd libmicrohttpd libcrypto
+PACKAGES := libpq libcurl yajl libsystemd libmicrohttpd libcrypto libqrencode
 GOALS := $(or $(MAKECMDGOALS),all)
 ifneq ($(filter-out check demo bench torture fuzz clean help check-lint check-system check-sanitize check-fuzz uninstall,$(GOALS)),)
 MISSING := $(strip $(foreach p,$(PACKAGES),$(shell $(PKG_CONFIG) --exists $(p) 2>&1 || echo $(p))))

@@ -7,7 +7,7 @@ CREATE TABLE herald.receipts_early (
     status text NOT NULL,
     notification_id bigint,
     attempt_id bigint,
-    gateway text NOT NULL,
+    gateway text COLLATE "C" NOT NULL,
     account text NOT NULL,
     at timestamptz,
     error text,
@@ -17,13 +17,23 @@ CREATE TABLE herald.receipts_early (
 COMMENT ON TABLE herald.receipts_early IS 'Receipts of messages whose own answer is not recorded yet; nearly always empty';
 
 CREATE TABLE herald.receipt_counts (
-    kind text PRIMARY KEY,
+    kind text COLLATE "C" PRIMARY KEY,
     n bigint NOT NULL
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE herald.receipt_counts IS 'What webhooks told so far: receipts by what they said, those ignored, and what changed of people and templates';
 
+CREATE TABLE herald.web (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    up_since timestamptz NOT NULL DEFAULT '-infinity',
+    seen_at timestamptz NOT NULL DEFAULT '-infinity',
+    silent_since timestamptz
+) WITH (fillfactor = 10);
+INSERT INTO herald.web DEFAULT VALUES;
+COMMENT ON TABLE herald.web IS 'Whether receipts can come: since when pgherald web has been up without a break, and when it was last seen';
+COMMENT ON COLUMN herald.web.silent_since IS 'since when no sender has been acknowledged, and that can''t be their fault alone; NULL: it is not so';
+
 CREATE TABLE herald.heard (
-    kind text NOT NULL CHECK (kind IN ('recipient', 'template')),
+    kind text COLLATE "C" NOT NULL CHECK (kind IN ('recipient', 'template')),
     name text COLLATE "C" NOT NULL,
     language text COLLATE "C" NOT NULL DEFAULT '',
     said text COLLATE "C" NOT NULL,

@@ -18,7 +18,7 @@ GRANT EXECUTE ON FUNCTION
     herald.backstop(text, bigint, int, bigint[]),
     herald.horizon(),
     herald.leave(text, bigint, bigint[]),
-    herald.tell(text[], text[], int[], text[], text[]),
+    herald.tell(text[], text[], int[], text[], text[], text[]),
     herald.prove_bell(text)
 TO herald_daemon;
 
@@ -26,7 +26,7 @@ TO herald_daemon;
 GRANT EXECUTE ON FUNCTION
     herald.receive(text[], text[], text[], bigint[], bigint[], text[], bigint[], text[]),
     herald.hear(text[], text[], text[], text[], bigint[]),
-    herald.apply_early(bigint[], text[]),
+    herald.web_looks(boolean),
     herald.web_senders(),
     herald.metrics()
 TO herald_web;
@@ -45,13 +45,16 @@ GRANT SELECT ON ALL TABLES IN SCHEMA herald TO herald_reader, herald_operator;
 -- The code by which a session is paired is for operators.
 REVOKE SELECT ON herald.health, herald.sessions FROM herald_reader;
 GRANT SELECT (sender, ask_at, asked_at, is_well, reason, purpose, purpose_until) ON herald.health TO herald_reader;
-GRANT SELECT (sender, gateway, state, reason, asked_at) ON herald.sessions TO herald_reader;
+GRANT SELECT (sender, gateway, state, reason, asked_at, until) ON herald.sessions TO herald_reader;
 GRANT EXECUTE ON FUNCTION
     herald.explain(bigint),
     herald.show(bigint),
     herald.list(text, text, text, text, int),
     herald.check(),
+    herald.check_groups(text, text[]),
+    herald.list_groups(text, text[], text[]),
     herald.sender_accounts(),
+    herald.lane_is_held(herald.lanes),
     herald.preview(text, jsonb, text),
     herald.local_time(timestamptz),
     herald.setting(text)

@@ -1,6 +1,7 @@
 -- herald.make_parts(ids, medias): these messages, just made, have media: each item of theirs becomes a row of its own, which is due
--- once the one before it was accepted (herald.send_parts()). Until then it waits, and expires where that never happens. An item
--- that can't be sent fails with the reason, and the others go on. They have no dedup_key: a message that is told anew has its own.
+-- once the one before it was accepted (herald.send_parts()), or has failed if that was media too. Until then it waits, and expires
+-- where that never happens. An item that can't be sent fails with the reason, and the others go on. They have no dedup_key: a message
+-- that is told anew has its own.
 CREATE OR REPLACE FUNCTION herald.make_parts(ids bigint[], medias jsonb[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

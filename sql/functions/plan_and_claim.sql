@@ -27,7 +27,7 @@ BEGIN
     claims := planned.n_new > 0 AND room > 0;
     IF claims THEN
         PERFORM set_config('synchronous_commit', 'on', true);  -- what is claimed must be so before its request leaves
-        PERFORM pg_advisory_xact_lock(hashtext('herald'), hashtext('claim'));
+        LOCK TABLE herald.claim_lock IN EXCLUSIVE MODE;
     END IF;
     RETURN NEXT ROW('planned', planned.n_set_aside, (extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000000)::bigint,
                     planned.planned_rule, planned.result, NULL, planned.error, NULL)::herald.turn_row;

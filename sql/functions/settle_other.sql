@@ -1,6 +1,7 @@
 -- herald.settle_other(…): records one attempt that was not accepted. See herald.settle() for the arguments.
 --
--- Only a wait of scope message spends the attempt; the others give it back, and hold their scope instead.
+-- Only a wait of scope message spends the attempt; the others give it back, and hold their scope instead. One of a scope that the row has
+-- not, as of a template where it is a text, is its own.
 CREATE OR REPLACE FUNCTION herald.settle_other(
     the_id bigint,
     the_attempt_id bigint,
@@ -30,6 +31,7 @@ BEGIN
         PERFORM herald.settle_late(the_id, the_attempt_id, outcome, code, NULL, reply_body, why);
         RETURN;
     END IF;
+    scope := CASE WHEN CASE scope WHEN 'template' THEN n.template WHEN 'recipient' THEN n.target ELSE '' END IS NOT NULL THEN scope ELSE 'message' END;
     SELECT r.* INTO rule FROM herald.rules r WHERE r.name = n.rule;
     INSERT INTO herald.attempts (attempt_id, notification_id, sender, outcome, scope, response_code, response_body, error, incarnation)
     VALUES (the_attempt_id, the_id, n.sender, outcome, CASE outcome WHEN 'wait' THEN scope END, code, reply_body, why, n.owner)
@@ -79,7 +81,9 @@ BEGIN
            response_code = n.response_code, response_body = n.response_body, error = n.error
      WHERE w.id = the_id;
     IF n.send_status = 'failed' THEN
-        PERFORM herald.cancel_parts(the_id) WHERE n.next_part IS NOT NULL;
+        -- Without its text a picture says nothing; without one of the pictures the others do.
+        PERFORM herald.cancel_parts(the_id) WHERE n.next_part IS NOT NULL AND n.part_of IS NULL;
+        PERFORM herald.send_parts(ARRAY[n.next_part], ARRAY[n.sender]) WHERE n.next_part IS NOT NULL AND n.part_of IS NOT NULL;
         PERFORM herald.fall_back(ARRAY[the_id]);
     END IF;
 

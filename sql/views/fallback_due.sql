@@ -13,6 +13,6 @@ SELECT n.id AS key,
   JOIN herald.channels c ON c.name = n.channel AND c.fallback IS NOT NULL
   LEFT JOIN herald.lanes l ON l.id = n.lane
   LEFT JOIN herald.recipients p ON p.name = n.recipient AND p.channel = c.fallback
- WHERE n.send_status = 'failed' AND n.body IS NOT NULL AND n.created_at > clock_timestamp() - interval '2 days'
+ WHERE n.send_status = 'failed' AND n.body IS NOT NULL AND n.part_of IS NULL AND n.created_at > clock_timestamp() - interval '2 days'
    AND (p.name IS NOT NULL OR c.fallback <> 'email' AND n.target_kind = 'individual' AND n.target LIKE '+%');
 COMMENT ON VIEW herald.fallback_due IS 'What the rule "fallback" tells: messages that failed for good, on the fallback of their channel';

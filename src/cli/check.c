@@ -1,13 +1,8 @@
-#include "cli/cli.h"
-
 #include <errno.h>
 
-#include "gateway/gateway.h"
-#include "io/json.h"
-#include "io/secret.h"
+#include "cli/account.h"
 
-/* Columns of herald.sender_accounts(). */
-enum { SENDER_NAME, SENDER_GATEWAY, SENDER_BASE_URL, SENDER_ACCOUNT, SENDER_CREDENTIAL, SENDER_ENABLED };
+enum { GROUPS_BYTES_MAX = 64 * 1024 * 1024 };
 
 static void print_problem(const char *subject, const char *problem, const char *remedy) {
     _cleanup_(buf_done) struct buf line = BUF_MAX(16384);
@@ -18,45 +13,52 @@ static void print_problem(const char *subject, const char *problem, const char *
     cli_print_text(stdout, buf_string(&line));
 }
 
-/* What SQL can see: rules, templates, roles, settings. The number of problems, or -EIO. */
-static int check_database(struct cli *cli) {
-    _cleanup_(pg_result_freep) struct pg_result *rows = cli_query(cli, QUERY_CLI_CHECK, NULL, "check");
-
-    if (!rows)
-        return -EIO;
+static int print_problems(const struct pg_result *rows) {
     for (size_t i = 0; i < pg_rows(rows); i++)
         print_problem(pg_text(rows, i, 0), pg_text(rows, i, 1), pg_text(rows, i, 2));
     return (int) pg_rows(rows);
 }
 
-/* What only this program can see: whether the gateway has all it needs, and whether the secret is there. */
-static int check_sender(const struct config *config, const struct pg_result *rows, size_t row) {
-    const char *credential = pg_text(rows, row, SENDER_CREDENTIAL);
-    const char *account = pg_text(rows, row, SENDER_ACCOUNT);
-    const struct gateway *gateway = gateway_find(pg_text(rows, row, SENDER_GATEWAY));
-    _cleanup_(secret_freep) struct secret *secret = NULL;
-    _cleanup_(json_freep) struct json *json = NULL;
-    _cleanup_(buf_done) struct buf reason = BUF_MAX(2048);
-    _cleanup_(buf_done) struct buf subject = BUF_MAX(1024);
-    const char *bad_json;
+/* What SQL can see: rules, templates, roles, settings. The number of problems, or -EIO. */
+static int check_database(struct cli *cli) {
+    _cleanup_(pg_result_freep) struct pg_result *rows = cli_query(cli, QUERY_CLI_CHECK, NULL, "check");
 
-    (void) buf_printf(&subject, "sender %s", pg_text(rows, row, SENDER_NAME));
-    if (!gateway)
-        (void) buf_printf(&reason, "there is no gateway \"%s\"; there are %s", pg_text(rows, row, SENDER_GATEWAY), gateway_names());
-    else if (json_parse(account, pg_text_bytes(rows, row, SENDER_ACCOUNT), &json, &bad_json) < 0)
-        (void) buf_printf(&reason, "account: %s", bad_json);
-    else if (!credential || secret_load(credential, config->credentials_dir, &secret, &reason) >= 0) {
-        const struct sender sender = {
-            .name = pg_text(rows, row, SENDER_NAME),
-            .base_url = pg_text(rows, row, SENDER_BASE_URL),
-            .account = json_root(json),
-            .secret = secret ? secret_reveal(secret) : NULL,
-        };
-        if (gateway->check(&sender, &reason) >= 0)
-            return 0;
+    return rows ? print_problems(rows) : -EIO;
+}
+
+/* Whether the account is in the groups that herald.recipients has for it. The number of problems, or -EIO. */
+static int check_groups(struct cli *cli, const struct account *account, const char *subject) {
+    _cleanup_(buf_done) struct buf reason = BUF_MAX(4096), ids = BUF_MAX(GROUPS_BYTES_MAX), names = BUF_MAX(GROUPS_BYTES_MAX);
+    const char *parameters[] = {account->sender.name, NULL};
+    int r = account_groups(account, &ids, &names, &reason);
+
+    if (r < 0) {
+        _cleanup_(buf_done) struct buf problem = BUF_MAX(8192);
+
+        (void) buf_printf(&problem, "its groups can't be looked up: %s", r == -ENOMEM ? "no memory" : buf_string(&reason));
+        print_problem(subject, buf_string(&problem), NULL);
+        return 1;
     }
-    print_problem(buf_string(&subject), buf_string(&reason), NULL);
-    return 1;
+    parameters[1] = buf_string(&ids);
+    _cleanup_(pg_result_freep) struct pg_result *rows = cli_query(cli, QUERY_CLI_CHECK_GROUPS, parameters, "check");
+    return rows ? print_problems(rows) : -EIO;
+}
+
+/* What only this program can see: whether the gateway has all it needs, and whether the secret is there. */
+static int check_sender(struct cli *cli, const struct pg_result *rows, size_t row) {
+    _cleanup_(buf_done) struct buf reason = BUF_MAX(4096), subject = BUF_MAX(1024);
+    struct account account;
+    int problems = 0;
+
+    (void) buf_printf(&subject, "sender %s", pg_text(rows, row, ACCOUNT_NAME));
+    if (account_open(cli->config, rows, row, &account, &reason) < 0) {
+        print_problem(buf_string(&subject), buf_string(&reason), NULL);
+        return 1;
+    }
+    if (account.gateway->groups && pg_bool(rows, row, ACCOUNT_HAS_GROUPS))
+        problems = check_groups(cli, &account, buf_string(&subject));
+    account_close(&account);
+    return problems;
 }
 
 static int check_senders(struct cli *cli) {
@@ -65,9 +67,13 @@ static int check_senders(struct cli *cli) {
 
     if (!rows)
         return -EIO;
-    for (size_t i = 0; i < pg_rows(rows); i++)
-        if (pg_bool(rows, i, SENDER_ENABLED))
-            problems += check_sender(cli->config, rows, i);
+    for (size_t i = 0; i < pg_rows(rows); i++) {
+        int r = pg_bool(rows, i, ACCOUNT_ENABLED) ? check_sender(cli, rows, i) : 0;
+
+        if (r < 0)
+            return r;
+        problems += r;
+    }
     return problems;
 }
 
@@ -87,7 +93,8 @@ static int run(struct cli *cli, _unused_ const struct cli_arguments *arguments) 
 const struct verb verb_check = {
     .name = "check",
     .synopsis = "",
-    .summary = "Look for what is wrong or will go wrong: database, rules, templates, senders, secrets",
-    .help = "Secrets are looked for as this user, on this host: run it as the daemon does.",
+    .summary = "Look for what is wrong or will go wrong: database, rules, templates, senders, secrets, groups",
+    .help = "Secrets are looked for as this user, on this host: run it as the daemon does. The gateways of senders with groups\n"
+            "are asked which ones their accounts are in.",
     .run = run,
 };

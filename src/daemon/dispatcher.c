@@ -12,7 +12,6 @@ enum {
     RUNG_PATIENCE_USEC = 20 * 1000, /* so long a ring is left to the planner before a look */
     RUNG_LOOK_USEC = 1000,   /* what a ring brought leaves before there is a look what else there is */
     GATHER_USEC = 2 * 1000,  /* so long an outcome waits for others to be recorded with */
-    CLAIM_AGE_MAX_USEC = 10 * 1000 * 1000, /* its lease ends 15 s after its request's time limit */
     EMPTY_PAUSE_USEC = 50 * 1000, /* due rows that could not be claimed: somebody has locked them */
     COMPLAIN_EVERY_USEC = 60 * 1000 * 1000,
 };
@@ -107,6 +106,9 @@ static void log_sender(enum store_row_kind kind, const char *sender, const char 
     if (kind == STORE_HELD)
         log_event(LOG_EVENT_SENDER_HELD, LOG_ERR, fields,
                   "this sender fails and is held; it is probed by itself, and nothing is lost");
+    else if (kind == STORE_UNPAIRED)
+        log_event(LOG_EVENT_SENDER_HELD, LOG_ERR, fields,
+                  "this sender's session is not paired with a telephone; it is held until it is, and nothing is lost");
     else
         log_event(LOG_EVENT_SENDER_OPENED, LOG_NOTICE, fields, "this sender works again");
 }
@@ -126,7 +128,7 @@ static void claimed(struct dispatcher *d, const struct store_row *row) {
 static void ask(struct dispatcher *d, const struct store_row *row) {
     struct account *account = d->is_draining ? NULL : accounts_find(&d->accounts, row->sender);
 
-    if (account && inquiries_begin(d->inquiries, account, d->request_limit_usec) < 0)
+    if (account && inquiries_begin(d->inquiries, account, row->purpose, d->request_limit_usec) < 0)
         log_error("no memory to ask how sender \"%s\" is", row->sender);
 }
 
@@ -165,8 +167,7 @@ static void turn_failed(struct dispatcher *d, const struct pg_error *error) {
     }
     d->failed_turns++;
     d->record_most = d->recording > 1 ? d->recording / 2 : 1;
-    if (d->recording == 1 && d->failed_turns > 1)
-        fleet_rotate_finished(d->fleet);
+    (void) snprintf(d->suspect, sizeof(d->suspect), "%s", d->recording == 1 ? error->sqlstate : "");
     d->recording = 0;
     d->held_off_until = now + (d->failed_turns > 8 ? USEC_PER_SEC : 20 * USEC_PER_MSEC);
     bell_look_failed(&d->bell, now);
@@ -186,6 +187,9 @@ static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, co
     fleet_recorded(d->fleet, d->recording);
     d->recording = 0;
     d->failed_turns = 0;
+    if (d->suspect[0] != '\0')
+        fleet_blame_first(d->fleet, d->suspect);
+    d->suspect[0] = '\0';
     d->record_most = d->record_most > SIZE_MAX / 2 ? SIZE_MAX : d->record_most * 2;
     read_accounts(d, result);
     for (size_t i = 0; i < pg_rows(result); i++) {
@@ -207,21 +211,12 @@ static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, co
     dispatcher_pump(d);
 }
 
-/* Whether what a ring's answer claimed may be another's by now: this process was stopped before it read it. A turn has a time limit. */
-static bool is_stale(const struct dispatcher *d, const struct pg_result *result) {
-    struct store_row row;
-
-    store_read_row(result, 0, &row);
-    return row.kind == STORE_PLANNED &&
-           clock_monotonic_usec() - d->lent_at > row.planned.claimed_after_usec + CLAIM_AGE_MAX_USEC;
-}
-
 void dispatcher_take_over(struct dispatcher *d, const struct pg_result *result, bool is_lost) {
     bool was_lent = d->lent > 0;
     struct store_row row;
 
     d->lent = 0;
-    if (was_lent && d->stage == STAGE_TURNING && (is_lost || (result && is_stale(d, result)))) {
+    if (was_lent && d->stage == STAGE_TURNING && (is_lost || (result && store_is_stale(result, d->lent_at)))) {
         joining_start_over(d, is_lost ? "a planner connection was lost, perhaps with messages claimed"
                                       : "a planner's answer was read too late");
         return;
@@ -275,8 +270,9 @@ static int take_turn(struct dispatcher *d) {
     size_t count;
 
     fleet_get_finished(d->fleet, &finished, &count);
-    d->recording = count < d->record_most ? count : d->record_most;
-    d->room = free_room(d);
+    d->recording = d->suspect[0] != '\0' ? 0 : count < d->record_most ? count : d->record_most;
+    /* What a turn fails with is found sooner where it does less. */
+    d->room = d->failed_turns > 0 && count > 0 ? 0 : free_room(d);
     d->more_due = false;
     d->due_at = UINT64_MAX;
     bell_looks(&d->bell);

@@ -41,6 +41,7 @@ enum store_row_kind {
     STORE_PLANNED,
     STORE_OPENED,
     STORE_HELD,
+    STORE_UNPAIRED,
     STORE_CLAIM,
     STORE_SENDER,
     STORE_ASK,
@@ -53,12 +54,12 @@ enum store_row_kind {
 /* A row of herald.turn() or herald.plan_and_claim(). Texts are borrowed, and NULL where they don't belong to the kind. */
 struct store_row {
     enum store_row_kind kind;
-    const char *sender; /* opened, held, claim, ask, sender */
-    const char *reason; /* held */
+    const char *sender; /* opened, held, unpaired, claim, ask, sender */
+    const char *reason; /* held, unpaired */
+    enum purpose purpose; /* ask */
     struct {
         const char *rule, *result, *error;
         int64_t set_aside;
-        uint64_t claimed_after_usec; /* counted from the server's getting to know of it */
     } planned;
     struct {
         int64_t id, attempt_id;
@@ -85,7 +86,7 @@ struct store_row {
 };
 void store_read_row(const struct pg_result *result, size_t row, struct store_row *ret);
 
-/* herald.tell(): what gateways answered; yields rows opened and held. */
+/* herald.tell(): what gateways answered; yields rows opened, held and unpaired. */
 int store_tell(struct pg *pg, const struct inquiry *answers, pg_done_fn done, void *userdata) _must_check_;
 void store_read_told(const struct pg_result *result, size_t row, struct store_row *ret);
 
@@ -107,7 +108,9 @@ int store_prove_bell(struct pg *pg, const char *nonce, pg_done_fn done, void *us
 int store_set_time_limit(struct pg *pg, uint64_t time_limit_usec, pg_done_fn done, void *userdata) _must_check_;
 int store_plan(struct pg *pg, const char *rule, bool is_sweep, unsigned batch, uint64_t time_limit_usec, pg_done_fn done,
                void *userdata) _must_check_;
-/* herald.plan_and_claim(): its rows are read by store_read_row(). */
+/* herald.plan_and_claim(): its rows are read by store_read_row(). Stale: it was asked for at asked_usec (monotonic), and is read so
+ * late that what it claimed may be another's by now: this process was stopped meanwhile. (A turn's answer has a time limit.) */
+bool store_is_stale(const struct pg_result *result, uint64_t asked_usec);
 int store_plan_and_claim(struct pg *pg, const struct store_identity *identity, unsigned room, unsigned batch,
                          uint64_t time_limit_usec, pg_done_fn done, void *userdata) _must_check_;
 int store_plan_failed(struct pg *pg, const char *rule, bool is_sweep, const char *why, pg_done_fn done, void *userdata)

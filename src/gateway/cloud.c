@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "gateway/cloud_table.h"
 #include "gateway/compose.h"
+#include "gateway/groups.h"
 #include "gateway/media.h"
 #include "gateway/scrub.h"
 #include "gateway/target.h"
@@ -302,15 +303,16 @@ static void cloud_understand(const struct sender *sender, const struct message *
 
 /* --- how it is: whether the token still opens the number --- */
 
-static int cloud_ask(const struct sender *sender, _unused_ unsigned step, struct request *ret_request) {
+static int cloud_ask(const struct sender *sender, enum purpose purpose, _unused_ unsigned step, struct request *ret_request) {
     _cleanup_(buf_done) struct buf fault = BUF_MAX(CHECK_FAULT_BYTES);
-    int r = cloud_check(sender, &fault);
+    int r = purpose == PURPOSE_HEALTH ? cloud_check(sender, &fault) : -EOPNOTSUPP;
 
     ret_request->method = "GET";
     return r < 0 ? r : write_head(sender, "?fields=id", ret_request);
 }
 
-static void cloud_hear(const struct sender *sender, _unused_ unsigned step, const struct reply *reply, struct health *ret_health) {
+static void cloud_hear(const struct sender *sender, _unused_ enum purpose purpose, _unused_ unsigned step,
+                       const struct reply *reply, struct health *ret_health) {
     struct outcome outcome;
 
     if (reply->status == 200) {
@@ -321,6 +323,32 @@ static void cloud_hear(const struct sender *sender, _unused_ unsigned step, cons
     health_from_outcome(&outcome, ret_health);
 }
 
+/* --- its groups --- */
+
+static int cloud_ask_groups(const struct sender *sender, const char *after, struct request *ret_request) {
+    _cleanup_(buf_done) struct buf fault = BUF_MAX(CHECK_FAULT_BYTES), rest = BUF_MAX(REQUEST_URL_BYTES_MAX);
+    int r = cloud_check(sender, &fault);
+
+    ret_request->method = "GET";
+    (void) buf_append_string(&rest, "/groups?limit=1024");
+    if (*after) {
+        (void) buf_append_string(&rest, "&after=");
+        (void) url_append_escaped(&rest, after);
+    }
+    if (r >= 0)
+        r = buf_error(&rest);
+    return r < 0 ? r : write_head(sender, buf_string(&rest), ret_request);
+}
+
+static const struct groups_shape groups = {
+    .items = "data.groups",
+    .ids = {"id"},
+    .names = {"subject"},
+    .next = "paging.cursors.after",
+    .more = "paging.next",
+    .is_group = target_is_cloud_group,
+};
+
 const struct gateway gateway_cloud = {
     .name = "cloud",
     .check = cloud_check,
@@ -328,4 +356,6 @@ const struct gateway gateway_cloud = {
     .understand = cloud_understand,
     .ask = cloud_ask,
     .hear = cloud_hear,
+    .ask_groups = cloud_ask_groups,
+    .groups = &groups,
 };

@@ -91,6 +91,12 @@ static int read_type(const struct message *m, enum media_type *ret, struct outco
     return compose_reject("its media has no \"type\" of image, video, audio or document", ret_outcome);
 }
 
+static bool has_user(const char *url) {
+    const char *host = strstr(url, "://");
+
+    return host && memchr(host, '@', strcspn(host + 3, "/?#") + 3);
+}
+
 int media_read(const struct message *m, struct media *ret, struct outcome *ret_outcome) {
     const char *filename = json_text_at(m->media, "filename"), *fault;
     char end[MEDIA_FILENAME_BYTES];
@@ -98,12 +104,13 @@ int media_read(const struct message *m, struct media *ret, struct outcome *ret_o
     *ret = (struct media) {.url = json_text_at(m->media, "url")};
     if (read_type(m, &ret->type, ret_outcome) == 0)
         return 0;
+    if (ret->url && has_user(ret->url))
+        return compose_reject("its media can't be fetched: the URL holds a user name or a password, which the gateway would learn; "
+                              "put the file where none is wanted", ret_outcome);
     if (url_check(ret->url, &fault) < 0) {
         outcome_set(ret_outcome, OUTCOME_REJECTED, SCOPE_MESSAGE, 0, 0, "its media can't be fetched: the URL %s", fault);
         return 0;
     }
-    if (strlen(ret->url) >= REQUEST_URL_BYTES_MAX)
-        return compose_reject("its media can't be fetched: the URL is too long", ret_outcome);
     if (filename && !is_filename(filename))
         return compose_reject("its media's filename is longer than 255 bytes, or holds a slash or a control character",
                               ret_outcome);

@@ -46,6 +46,7 @@ void exchange_clear(struct exchange *e) {
     }
     e->is_mail = false;
     e->refusal = NULL;
+    e->sink = NULL;
 }
 
 void exchange_done(struct exchange *e) {
@@ -146,6 +147,10 @@ int exchange_begin(struct exchange *e, const struct request *request, uint64_t t
     /* A mail over a connection that has to be secured first is not sent where that fails: see mail_security(). */
     e->with_tls = e->is_mail || strncasecmp(buf_string(&e->url), "https://", 8) == 0;
     return 0;
+}
+
+int exchange_add_body(struct exchange *e, int status, const char *bytes, size_t size) {
+    return e->sink && status / 100 == 2 ? e->sink(bytes, size, e->sink_userdata) : answer_add_body(&e->answer, bytes, size);
 }
 
 /* Whether more left than one sending can be. */

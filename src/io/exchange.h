@@ -15,6 +15,9 @@
 
 #define EXCHANGE_TIME_LIMIT_MAX_USEC UINT64_C(86400000000)
 
+/* Where the body of a 2xx goes instead of the answer, piece by piece; a negative errno ends the transfer. */
+typedef int (*exchange_sink_fn)(const char *bytes, size_t size, void *userdata);
+
 struct exchange {
     const char *method; /* static */
     struct buf url;
@@ -28,6 +31,8 @@ struct exchange {
     const char *refusal; /* why the address was refused; static; NULL: it was not */
     char refused_address[ADDRESS_TEXT_BYTES];
     struct answer answer;
+    exchange_sink_fn sink; /* or NULL */
+    void *sink_userdata;
     bool is_mail;
     struct envelope envelope; /* of a mail; the password is never moved, and overwritten in the end */
     struct mail mail;
@@ -58,6 +63,9 @@ void exchange_done(struct exchange *e);
 /* Copies a request. -EINVAL: the URL, the method, a header or the limit is not fit to be sent; -ENOMEM. On failure the
  * exchange is clear. */
 int exchange_begin(struct exchange *e, const struct request *request, uint64_t time_limit_usec) _must_check_;
+
+/* A piece of the body of an answer with that status. A negative errno: the transfer is to end. */
+int exchange_add_body(struct exchange *e, int status, const char *bytes, size_t size) _must_check_;
 
 /* Overwrites the headers and forgets the rest; keeps a little memory for the next one. */
 void exchange_clear(struct exchange *e);

@@ -285,6 +285,11 @@ static int transfer_take(struct http *h, struct transfer **ret) {
 }
 
 int http_start(struct http *h, const struct request *request, uint64_t time_limit_usec, http_done_fn done, void *userdata) {
+    return http_start_streamed(h, request, time_limit_usec, NULL, done, userdata);
+}
+
+int http_start_streamed(struct http *h, const struct request *request, uint64_t time_limit_usec, exchange_sink_fn sink,
+                        http_done_fn done, void *userdata) {
     struct transfer *t;
     int r;
 
@@ -294,6 +299,8 @@ int http_start(struct http *h, const struct request *request, uint64_t time_limi
     t->done = done;
     t->userdata = userdata;
     r = exchange_begin(&t->exchange, request, time_limit_usec);
+    t->exchange.sink = sink;
+    t->exchange.sink_userdata = userdata;
     t->exchange.deadline_usec = clock_monotonic_usec() + time_limit_usec;
     if (r >= 0)
         r = watch_arm(h->watch, t->exchange.deadline_usec);

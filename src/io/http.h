@@ -13,6 +13,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/cleanup.h"
+#include "io/exchange.h"
 #include "io/request.h"
 
 struct http;
@@ -35,6 +36,11 @@ typedef void (*http_done_fn)(const struct reply *reply, void *userdata);
  * in a header). On a negative errno nothing was started and done is not called. */
 int http_start(struct http *h, const struct request *request, uint64_t time_limit_usec, http_done_fn done, void *userdata)
         _must_check_;
+
+/* The same; the body of a 2xx goes to the sink as it comes in, from the event loop, and is not in the reply. A negative errno of
+ * the sink ends the transfer, whose reply is then not complete. */
+int http_start_streamed(struct http *h, const struct request *request, uint64_t time_limit_usec, exchange_sink_fn sink,
+                        http_done_fn done, void *userdata) _must_check_;
 
 /* How many transfers are in flight. */
 unsigned http_in_flight(const struct http *h);

@@ -21,40 +21,36 @@ struct yajl_block {
     struct yajl_block *previous;
 };
 
-struct json_parser {
-    struct json *doc;
-    struct json_value *open[JSON_DEPTH_MAX];
-    size_t depth;
-    size_t values;
-    const char *key; /* the next value's */
-    const char *reason;
-    int error; /* 0, or why a callback stopped the parser */
+struct json_engine {
+    yajl_callbacks callbacks;
+    yajl_handle yajl;
+    int error;
     struct yajl_block blocks; /* head of a ring */
     jmp_buf no_memory;
 };
 
-static void *parser_reallocate(void *context, void *pointer, size_t size) {
-    struct json_parser *p = context;
+static void *engine_reallocate(void *context, void *pointer, size_t size) {
+    struct json_engine *e = context;
     struct yajl_block *block = pointer ? (struct yajl_block *) pointer - 1 : NULL;
     struct yajl_block *new;
 
     new = realloc(block, sizeof(*new) + size);
     if (!new)
-        longjmp(p->no_memory, 1);
+        longjmp(e->no_memory, 1);
     if (!block) {
-        new->next = p->blocks.next;
-        new->previous = &p->blocks;
+        new->next = e->blocks.next;
+        new->previous = &e->blocks;
     }
     new->next->previous = new;
     new->previous->next = new;
     return new + 1;
 }
 
-static void *parser_allocate(void *context, size_t size) {
-    return parser_reallocate(context, NULL, size);
+static void *engine_allocate(void *context, size_t size) {
+    return engine_reallocate(context, NULL, size);
 }
 
-static void parser_release(void *context, void *pointer) {
+static void engine_release(void *context, void *pointer) {
     struct yajl_block *block;
 
     if (!pointer)
@@ -65,186 +61,65 @@ static void parser_release(void *context, void *pointer) {
     free(block);
 }
 
-/* What a callback returns to end the parse. */
-static int parser_stop(struct json_parser *p, int error, const char *reason) {
-    p->error = error;
-    p->reason = reason;
-    return 0;
-}
+static int engine_start(struct json_engine *e, void *reader) {
+    yajl_alloc_funcs memory = {.malloc = engine_allocate, .realloc = engine_reallocate, .free = engine_release, .ctx = e};
 
-/* A copy of a string that yajl decoded: an escape can have brought in U+0000 or half of a surrogate pair. */
-static const char *parser_copy(struct json_parser *p, const unsigned char *bytes, size_t size) {
-    _cleanup_(buf_done) struct buf mended = BUF_MAX(JSON_BYTES_MAX);
-    const char *from = (const char *) bytes;
-    char *copy;
-
-    if (!text_is_utf8(from, size)) {
-        if (text_append_utf8(&mended, from, size, mended.max) < 0) {
-            (void) parser_stop(p, -ENOMEM, NULL);
-            return NULL;
-        }
-        from = buf_string(&mended);
-        size = mended.size;
-    }
-    copy = json_allocate(p->doc, size + 1);
-    if (!copy) {
-        (void) parser_stop(p, -ENOMEM, NULL);
-        return NULL;
-    }
-    memcpy(copy, from, size);
-    copy[size] = '\0';
-    return copy;
-}
-
-/* Adds a value where the parser stands. NULL: the parse ends. */
-static struct json_value *parser_add(struct json_parser *p, enum json_type type) {
-    struct json_value *parent = p->depth > 0 ? p->open[p->depth - 1] : NULL;
-    struct json_value *value;
-
-    if (p->values++ >= JSON_VALUES_MAX) {
-        (void) parser_stop(p, -EBADMSG, "too many values");
-        return NULL;
-    }
-    value = json_allocate(p->doc, sizeof(*value));
-    if (!value) {
-        (void) parser_stop(p, -ENOMEM, NULL);
-        return NULL;
-    }
-    *value = (struct json_value) {.type = type, .key = TAKE_PTR(p->key)};
-    if (!parent)
-        p->doc->root = value;
-    else if (parent->last)
-        parent->last->next = value;
-    else
-        parent->first = value;
-    if (parent) {
-        parent->last = value;
-        parent->count++;
-    }
-    return value;
-}
-
-static int parser_add_text(struct json_parser *p, enum json_type type, const unsigned char *bytes, size_t size) {
-    struct json_value *value = parser_add(p, type);
-
-    if (!value)
-        return 0;
-    value->text = parser_copy(p, bytes, size);
-    return value->text != NULL;
-}
-
-static int parser_open(struct json_parser *p, enum json_type type) {
-    struct json_value *value;
-
-    if (p->depth >= JSON_DEPTH_MAX)
-        return parser_stop(p, -EBADMSG, "nested too deeply");
-    value = parser_add(p, type);
-    if (!value)
-        return 0;
-    p->open[p->depth++] = value;
-    return 1;
-}
-
-static int parser_close(void *context) {
-    struct json_parser *p = context;
-
-    assert(p->depth > 0);
-    p->depth--;
-    return 1;
-}
-
-static int on_null(void *context) {
-    return parser_add(context, JSON_NULL) != NULL;
-}
-
-static int on_boolean(void *context, int truth) {
-    struct json_value *value = parser_add(context, JSON_BOOL);
-
-    if (!value)
-        return 0;
-    value->truth = truth;
-    return 1;
-}
-
-static int on_number(void *context, const char *text, size_t size) {
-    return parser_add_text(context, JSON_NUMBER, (const unsigned char *) text, size);
-}
-
-static int on_string(void *context, const unsigned char *text, size_t size) {
-    return parser_add_text(context, JSON_STRING, text, size);
-}
-
-static int on_object(void *context) {
-    return parser_open(context, JSON_OBJECT);
-}
-
-static int on_array(void *context) {
-    return parser_open(context, JSON_ARRAY);
-}
-
-static int on_key(void *context, const unsigned char *text, size_t size) {
-    struct json_parser *p = context;
-
-    p->key = parser_copy(p, text, size);
-    return p->key != NULL;
-}
-
-static const yajl_callbacks callbacks = {
-    .yajl_null = on_null,
-    .yajl_boolean = on_boolean,
-    .yajl_number = on_number,
-    .yajl_string = on_string,
-    .yajl_start_map = on_object,
-    .yajl_map_key = on_key,
-    .yajl_end_map = parser_close,
-    .yajl_start_array = on_array,
-    .yajl_end_array = parser_close,
-};
-
-/* Runs yajl. Everything that must survive the jump is in *p. */
-static void parser_run(struct json_parser *p, const char *text, size_t size) {
-    yajl_alloc_funcs memory = {
-        .malloc = parser_allocate, .realloc = parser_reallocate, .free = parser_release, .ctx = p};
-    yajl_status status;
-    yajl_handle yajl;
-
-    if (setjmp(p->no_memory) != 0) {
-        (void) parser_stop(p, -ENOMEM, NULL);
-        return;
-    }
-    yajl = yajl_alloc(&callbacks, &memory, p);
-    status = yajl_parse(yajl, (const unsigned char *) text, size);
-    if (status == yajl_status_ok)
-        status = yajl_complete_parse(yajl);
-    if (status != yajl_status_ok && p->error == 0)
-        (void) parser_stop(p, -EBADMSG, "not JSON, or cut off");
-}
-
-int json_parse(const char *text, size_t size, struct json **ret, const char **reterr_reason) {
-    _cleanup_(json_freep) struct json *doc = NULL;
-    _cleanup_(freep) struct json_parser *p = NULL;
-
-    *reterr_reason = size > JSON_BYTES_MAX ? "too long" : !text_is_utf8(text, size) ? "not UTF-8" : NULL;
-    if (*reterr_reason)
-        return -EBADMSG;
-
-    doc = calloc(1, sizeof(*doc));
-    p = calloc(1, sizeof(*p));
-    if (!doc || !p)
+    if (setjmp(e->no_memory) != 0)
         return -ENOMEM;
-    p->doc = doc;
-    p->blocks.next = p->blocks.previous = &p->blocks;
-
-    parser_run(p, text, size);
-    while (p->blocks.next != &p->blocks)
-        parser_release(p, p->blocks.next + 1);
-    if (p->error < 0) {
-        *reterr_reason = p->reason;
-        return p->error;
-    }
-    assert(doc->root);
-    *ret = TAKE_PTR(doc);
+    e->yajl = yajl_alloc(&e->callbacks, &memory, reader);
     return 0;
+}
+
+struct json_engine *json_engine_new(const struct json_events *events, void *reader) {
+    struct json_engine *e = calloc(1, sizeof(*e));
+
+    if (!e)
+        return NULL;
+    e->blocks.next = e->blocks.previous = &e->blocks;
+    e->callbacks = (yajl_callbacks) {
+        .yajl_null = events->on_null,
+        .yajl_boolean = events->on_bool,
+        .yajl_number = events->on_number,
+        .yajl_string = events->on_string,
+        .yajl_start_map = events->on_object,
+        .yajl_map_key = events->on_key,
+        .yajl_end_map = events->on_end,
+        .yajl_start_array = events->on_array,
+        .yajl_end_array = events->on_end,
+    };
+    return engine_start(e, reader) < 0 ? json_engine_free(e) : e;
+}
+
+struct json_engine *json_engine_free(struct json_engine *e) {
+    if (!e)
+        return NULL;
+    while (e->blocks.next != &e->blocks)
+        engine_release(e, e->blocks.next + 1);
+    free(e);
+    return NULL;
+}
+
+static int engine_note(struct json_engine *e, yajl_status status) {
+    if (status != yajl_status_ok)
+        e->error = status == yajl_status_client_canceled ? -ECANCELED : -EBADMSG;
+    return e->error;
+}
+
+/* What must survive the jump is in *e. */
+int json_engine_feed(struct json_engine *e, const char *text, size_t size) {
+    if (e->error < 0)
+        return e->error;
+    if (setjmp(e->no_memory) != 0)
+        return e->error = -ENOMEM;
+    return engine_note(e, yajl_parse(e->yajl, (const unsigned char *) text, size));
+}
+
+int json_engine_finish(struct json_engine *e) {
+    if (e->error < 0)
+        return e->error;
+    if (setjmp(e->no_memory) != 0)
+        return e->error = -ENOMEM;
+    return engine_note(e, yajl_complete_parse(e->yajl));
 }
 
 /* --- Writing --- */

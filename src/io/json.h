@@ -55,6 +55,37 @@ size_t json_count(const struct json_value *value);
 /* The key under which the value stands in its object, or NULL. */
 const char *json_key(const struct json_value *value);
 
+/* Reading a document piece by piece, without keeping it: what it costs does not hang on how long it is. */
+struct json_scan;
+
+struct json_scan_handler {
+    /* A string or number as it was written, "true" or "false", at the place where the scan stands. Long ones are cut. */
+    int (*on_text)(const struct json_scan *s, const char *text, void *userdata);
+    /* The object or array where the scan stands is over. */
+    int (*on_end)(const struct json_scan *s, void *userdata);
+};
+
+/* handler: static. NULL: no memory. */
+struct json_scan *json_scan_new(const struct json_scan_handler *handler, void *userdata);
+struct json_scan *json_scan_free(struct json_scan *s);
+DEFINE_CLEANUP(struct json_scan *, json_scan_free)
+
+/* The next piece. -EBADMSG: not JSON, or beyond a bound; -ENOMEM; or what the handler returned. What failed stays so. */
+int json_scan_feed(struct json_scan *s, const char *text, size_t size) _must_check_;
+
+/* There is no more. -EBADMSG: something is missing. */
+int json_scan_finish(struct json_scan *s) _must_check_;
+
+/* How many steps lead from the root to where the scan stands. */
+size_t json_scan_depth(const struct json_scan *s);
+
+/* Whether there are steps from the one to before the other, and they are these: keys joined by dots, '*' for any; "" for none. An
+ * element of an array is '*'. */
+bool json_scan_steps_are(const struct json_scan *s, size_t from, size_t to, const char *path);
+
+/* The same of all steps from the one on: whether the scan stands there. */
+bool json_scan_is_at(const struct json_scan *s, size_t from, const char *path);
+
 /* A writer; errors stick and come out of json_writer_free() and of buf_error(). */
 struct json_writer;
 

@@ -77,6 +77,7 @@ static uint64_t arrival_hash(const struct chat_arrival *a) {
     if (a->text[CHAT_KEY])
         return hash_text(hash, a->text[CHAT_KEY]);
     hash = hash_text(hash, a->text[CHAT_SENDER]);
+    hash = hash_text(hash, a->text[CHAT_MEDIA]);
     return hash_text(hash, a->text[CHAT_BODY]);
 }
 
@@ -90,7 +91,8 @@ static bool is_copy(const struct chat *m, const struct chat_arrival *a) {
         return false;
     if (a->text[CHAT_KEY])
         return true;
-    return is_same_text(m, a, CHAT_SENDER) && is_same_text(m, a, CHAT_BODY) && is_same_text(m, a, CHAT_TEMPLATE);
+    return is_same_text(m, a, CHAT_SENDER) && is_same_text(m, a, CHAT_BODY) && is_same_text(m, a, CHAT_TEMPLATE) &&
+           is_same_text(m, a, CHAT_MEDIA);
 }
 
 static struct chat *find_copy(struct chats *c, const struct chat_arrival *a, uint64_t hash) {

@@ -36,6 +36,7 @@ enum chat_text {
     CHAT_OPAQUE,
     CHAT_KEY, /* what the client calls this message, so that a second copy is known; absent: sender, recipient and body are */
     CHAT_TEMPLATE, /* a JSON document */
+    CHAT_MEDIA,    /* the same: {"type", "url", "filename"}; the body is the caption */
     CHAT_TEXT_COUNT,
 };
 

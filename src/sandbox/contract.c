@@ -97,6 +97,53 @@ bool text_ends_with(const char *text, const char *end) {
     return size >= end_size && strcmp(text + size - end_size, end) == 0;
 }
 
+bool text_is_web_address(const char *text) {
+    return text && (strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0) && !strpbrk(text, " \t\r\n");
+}
+
+int sandbox_write_media(struct buf *out, const char *type, const char *url, const char *filename) {
+    _cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(out);
+    if (!w)
+        return -ENOMEM;
+    json_write_object(w);
+    json_write_member(w, "type", type);
+    json_write_member(w, "url", url);
+    if (filename)
+        json_write_member(w, "filename", filename);
+    json_write_object_end(w);
+    return json_writer_finish(w);
+}
+
+const struct sandbox_group sandbox_groups[] = {
+    {"120363021234567890@g.us", "Field team"},
+    {"120363041234567890@g.us", "North district"},
+    {"8801711000000-1412345678@g.us", "Night shift 🌙"},
+    {NULL, NULL},
+};
+
+const struct sandbox_group sandbox_cloud_groups[] = {
+    {"Y2FwaV9ncm91cDo4ODAxNzAwMDAwMDAwOjEyMDM2MzA", "Field team"},
+    {"Y2FwaV9ncm91cDo4ODAxNzAwMDAwMDAwOjEyMDM2MzE", "North district"},
+    {NULL, NULL},
+};
+
+void sandbox_write_chat(struct json_writer *w, const char *id, const char *name) {
+    _cleanup_(buf_done) struct buf user = BUF_MAX(PATH_PART_BYTES);
+    size_t size = strcspn(id, "@");
+    (void) buf_append(&user, id, size);
+    json_write_object(w);
+    json_write_key(w, "id");
+    json_write_object(w);
+    json_write_member(w, "server", id + size + 1);
+    json_write_member(w, "user", buf_string(&user));
+    json_write_member(w, "_serialized", id);
+    json_write_object_end(w);
+    json_write_member(w, "name", name);
+    json_write_key(w, "isGroup");
+    json_write_bool(w, text_ends_with(id, "@g.us"));
+    json_write_object_end(w);
+}
+
 const char *call_bearer(const struct call *call) {
     if (!call->authorization || strncasecmp(call->authorization, "Bearer ", 7) != 0)
         return NULL;

@@ -19,6 +19,11 @@ enum {
 };
 
 #define JSON_PLAIN "application/json"
+/* What stands for the picture of a QR code: one white pixel. */
+#define SANDBOX_IMAGE                                                                                                          \
+    "data:image/png;base64,"                                                                                                   \
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mP8/x8AAwMCAO+ip1sAAAAASUVORK5CYII="
+
 #define JSON_EXPRESS "application/json; charset=utf-8" /* as a server on Express says it */
 
 /* A request. Borrowed texts; NULL where absent. */
@@ -26,7 +31,7 @@ struct call {
     const char *method;
     const char *path; /* decoded, without the query */
     const char *content_type, *authorization, *api_key, *apikey, *host, *origin, *fetch_site;
-    const char *after, *recipient, *refused, *generation; /* of the query */
+    const char *after, *recipient, *refused, *generation, *format; /* of the query */
     const char *body;
     size_t body_size;
 };
@@ -60,6 +65,7 @@ struct sandbox_reply {
 struct sandbox {
     struct chats *chats;
     struct behaviour *behaviour;
+    struct pairings *pairings;
     const char *token; /* borrowed; NULL: any will do */
     bool is_loopback;  /* nobody else can reach us */
     uint64_t id_seed;  /* for message ids */
@@ -98,6 +104,12 @@ void sandbox_append_recipient(struct buf *b, const char *chat_id);
 /* Whether it ends so. */
 bool text_ends_with(const char *text, const char *end);
 
+/* Whether a gateway could fetch media from there. */
+bool text_is_web_address(const char *text);
+
+/* Writes what a message's media are, for CHAT_MEDIA. filename may be NULL. */
+int sandbox_write_media(struct buf *out, const char *type, const char *url, const char *filename) _must_check_;
+
 /* The bearer token of the request, or NULL. */
 const char *call_bearer(const struct call *call);
 
@@ -118,6 +130,16 @@ int sandbox_receive(struct sandbox *s, struct chat_arrival *arrival, unsigned su
 
 /* After the contract wrote its success: makes of it what the verdict asks for. */
 int sandbox_reply_spoil(struct sandbox_reply *a, const struct verdict *verdict) _must_check_;
+
+/* The groups that every account here is in, of telephones and of the Cloud API; each list ends with one without an id. */
+struct sandbox_group {
+    const char *id, *name;
+};
+
+extern const struct sandbox_group sandbox_groups[], sandbox_cloud_groups[];
+
+/* Writes {"id": {"server", "user", "_serialized"}, "name", "isGroup"}, as WhatsApp's own client has a chat. */
+void sandbox_write_chat(struct json_writer *w, const char *id, const char *name);
 
 /* The contracts. 1: answered; 0: the path is none of theirs; or a negative errno. */
 int contract_cloud(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;

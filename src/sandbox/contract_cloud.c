@@ -1,4 +1,4 @@
-/* The Cloud API: POST /vNN.N/{phone_number_id}/messages, and GET /vNN.N/{phone_number_id}. */
+/* The Cloud API: POST /vNN.N/{phone_number_id}/messages, GET /vNN.N/{phone_number_id}, and its /groups. */
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "sandbox/contract.h"
 
-enum { TEXT_CHARACTERS_MAX = 4096, OPAQUE_CHARACTERS_MAX = 512, DIGITS_MIN = 7, DIGITS_MAX = 15 };
+enum { TEXT_CHARACTERS_MAX = 4096, CAPTION_CHARACTERS_MAX = 1024, OPAQUE_CHARACTERS_MAX = 512, DIGITS_MIN = 7, DIGITS_MAX = 15 };
 
 /* An error of the gateway. */
 struct cloud_error {
@@ -177,6 +177,28 @@ static bool is_template_good(const struct json_value *root, const struct json_va
     return true;
 }
 
+static const char *media_type(const char *type) {
+    static const char *const types[] = {"image", "video", "audio", "document"};
+    for (size_t i = 0; i < ELEMENTSOF(types); i++)
+        if (strcmp(type, types[i]) == 0)
+            return types[i];
+    return NULL;
+}
+
+static bool is_media_good(const struct json_value *media, const char *type, const char **ret_caption, struct cloud_error *e) {
+    const struct json_value *caption = json_at(media, "caption");
+    if (!text_is_web_address(string_at(media, "link")))
+        return fail(e, 100, "The parameter link is required, and must be a web address (the sandbox keeps no uploads).");
+    if (caption && (strcmp(type, "audio") == 0 || json_type(caption) != JSON_STRING))
+        return fail(e, 100, "Unexpected key \"caption\".");
+    if (caption && text_length(json_text(caption)) > CAPTION_CHARACTERS_MAX)
+        return fail(e, 100, "Param caption must be at most 1024 characters long.");
+    if (json_at(media, "filename") && strcmp(type, "document") != 0)
+        return fail(e, 100, "Unexpected key \"filename\".");
+    *ret_caption = caption ? json_text(caption) : "";
+    return true;
+}
+
 /* Individuals: digits, and the '+' only where it was given: without it the real one misdelivers. Groups: the id as it is. */
 static bool is_target_good(const struct json_value *root, struct buf *recipient, bool *ret_is_group, struct cloud_error *e) {
     const char *to = string_at(root, "to");
@@ -240,7 +262,15 @@ static int receive(struct sandbox *s, const struct json_value *root, struct chat
         arrival->text[CHAT_OPAQUE] = opaque;
         arrival->text[CHAT_KEY] = key;
     }
-    _cleanup_(buf_done) struct buf text = BUF_MAX(CALL_BODY_BYTES_MAX);
+    _cleanup_(buf_done) struct buf text = BUF_MAX(CALL_BODY_BYTES_MAX), media = BUF_MAX(CALL_BODY_BYTES_MAX);
+    const char *type = string_at(root, "type");
+    const struct json_value *file = type && media_type(type) ? json_at(root, type) : NULL;
+    if (file) {
+        int r = sandbox_write_media(&media, type, string_at(file, "link"), string_at(file, "filename"));
+        if (r < 0)
+            return r;
+        arrival->text[CHAT_MEDIA] = buf_string(&media);
+    }
     if (template) {
         _cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(&text);
         if (!w)
@@ -288,12 +318,53 @@ static int post_message(struct sandbox *s, const struct call *call, const char *
         good = is_text_good(root, &arrival.text[CHAT_BODY], &e);
     else if (good && strcmp(type, "template") == 0)
         good = is_template_good(root, &template, &e);
+    else if (good && media_type(type))
+        good = is_media_good(json_at(root, type), type, &arrival.text[CHAT_BODY], &e);
     else if (good)
-        good = fail(&e, 131051, "The sandbox takes messages of type text and template.");
+        good = fail(&e, 131051, "The sandbox takes messages of type text, template, image, video, audio and document.");
     if (!good)
         return e.status ? write_error(s, &e, a) : -ENOMEM;
     arrival.text[CHAT_RECIPIENT] = buf_string(&recipient);
     return receive(s, root, &arrival, template, a);
+}
+
+/* One a page, so that paging is seen. */
+static int get_groups(const struct call *call, struct sandbox_reply *a) {
+    const struct sandbox_group *g = sandbox_cloud_groups;
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 200, JSON_PLAIN);
+    if (!w)
+        return -ENOMEM;
+    for (; call->after && g->id; g++)
+        if (strcmp(g->id, call->after) == 0) {
+            g++;
+            break;
+        }
+    json_write_object(w);
+    json_write_key(w, "data");
+    json_write_object(w);
+    json_write_key(w, "groups");
+    json_write_array(w);
+    if (g->id) {
+        json_write_object(w);
+        json_write_member(w, "id", g->id);
+        json_write_member(w, "subject", g->name);
+        json_write_member(w, "created_at", "1790000000");
+        json_write_object_end(w);
+    }
+    json_write_array_end(w);
+    json_write_object_end(w);
+    json_write_key(w, "paging");
+    json_write_object(w);
+    json_write_key(w, "cursors");
+    json_write_object(w);
+    json_write_member(w, "after", g->id ? g->id : "");
+    json_write_object_end(w);
+    if (g->id && g[1].id)
+        json_write_member(w, "next", "https://graph.facebook.com/");
+    json_write_object_end(w);
+    json_write_object_end(w);
+    int r = json_writer_finish(w);
+    return r < 0 ? r : 1;
 }
 
 static int get_number(const char *phone_number_id, struct sandbox_reply *a) {
@@ -321,7 +392,8 @@ static bool is_version(const char *text) {
 int contract_cloud(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
     char parts[PATH_PARTS_MAX][PATH_PART_BYTES];
     bool is_messages = call_path_matches("/v*/*/messages", call->path, parts);
-    if (!is_messages && !call_path_matches("/v*/*", call->path, parts))
+    bool is_groups = !is_messages && call_path_matches("/v*/*/groups", call->path, parts);
+    if (!is_messages && !is_groups && !call_path_matches("/v*/*", call->path, parts))
         return 0;
     if (!is_version(parts[0]))
         return 0;
@@ -335,5 +407,7 @@ int contract_cloud(struct sandbox *s, const struct call *call, struct sandbox_re
         return write_error(s, &(struct cloud_error) {.status = 400, .code = 100, .subcode = 33,
                                                      .details = "Unsupported request: no such object, or not this method."},
                            a);
+    if (is_groups)
+        return get_groups(call, a);
     return is_messages ? post_message(s, call, parts[1], a) : get_number(parts[1], a);
 }

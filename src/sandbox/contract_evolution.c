@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "sandbox/contract.h"
+#include "sandbox/pairing.h"
 
 #define DIGITS "0123456789"
 #define TELEPHONE_SUFFIX "@s.whatsapp.net"
@@ -144,7 +145,9 @@ static int write_refusal(unsigned status, const char *instance, const char *jid,
     }
 }
 
-static int receive(struct sandbox *s, const char *instance, const char *number, const char *text, struct sandbox_reply *a) {
+/* media: JSON, or NULL. */
+static int receive(struct sandbox *s, const char *instance, const char *number, const char *text, const char *media,
+                   struct sandbox_reply *a) {
     char hex[19];
     struct verdict verdict;
     _cleanup_(buf_done) struct buf jid = BUF_MAX(256), recipient = BUF_MAX(256);
@@ -156,7 +159,8 @@ static int receive(struct sandbox *s, const char *instance, const char *number, 
     struct chat_arrival arrival = {
         .gateway = CHAT_EVOLUTION,
         .is_group = text_ends_with(buf_string(&jid), "@g.us"),
-        .text = {[CHAT_SENDER] = instance, [CHAT_RECIPIENT] = buf_string(&recipient), [CHAT_BODY] = text, [CHAT_MESSAGE_ID] = hex},
+        .text = {[CHAT_SENDER] = instance, [CHAT_RECIPIENT] = buf_string(&recipient), [CHAT_BODY] = text, [CHAT_MEDIA] = media,
+                 [CHAT_MESSAGE_ID] = hex},
     };
     int r = sandbox_receive(s, &arrival, 201, a, &verdict);
     if (r < 0)
@@ -169,7 +173,27 @@ static int receive(struct sandbox *s, const char *instance, const char *number, 
     return r < 0 ? r : 1;
 }
 
-static int send_text(struct sandbox *s, const struct call *call, const char *instance, struct sandbox_reply *a) {
+static int send_media(struct sandbox *s, const struct json_value *root, const char *instance, const char *number,
+                      struct sandbox_reply *a) {
+    static const char *const types[] = {"image", "document", "video", "audio"};
+    const char *type = json_text_at(root, "mediatype"), *url = json_text_at(root, "media"), *name = json_text_at(root, "fileName");
+    const char *caption = json_text_at(root, "caption");
+    _cleanup_(buf_done) struct buf media = BUF_MAX(CALL_BODY_BYTES_MAX);
+    bool is_known = false;
+    for (size_t i = 0; i < ELEMENTSOF(types); i++)
+        is_known = is_known || (type && strcmp(type, types[i]) == 0);
+    if (!is_known)
+        return write_failure(a, 400, "Bad Request", "mediatype is not one of enum values: image,document,video,audio", true);
+    if (!text_is_web_address(url))
+        return write_failure(a, 400, "Bad Request", "Owned media must be a url or base64", false);
+    /* Trap: it looks for the type in the name. */
+    if (strcmp(type, "document") == 0 && !(name && strchr(name, '.')))
+        return write_failure(a, 500, "Internal Server Error", "TypeError: Cannot read properties of null (reading '1')", false);
+    int r = sandbox_write_media(&media, type, url, name);
+    return r < 0 ? r : receive(s, instance, number, caption ? caption : "", buf_string(&media), a);
+}
+
+static int send_message(struct sandbox *s, const struct call *call, const char *instance, bool has_media, struct sandbox_reply *a) {
     _cleanup_(json_freep) struct json *doc = NULL;
     const char *reason;
     int r = json_parse(call->body, call->body_size, &doc, &reason);
@@ -180,12 +204,14 @@ static int send_text(struct sandbox *s, const struct call *call, const char *ins
     const struct json_value *number = json_at(json_root(doc), "number"), *text = json_at(json_root(doc), "text");
     if (!number || json_type(number) != JSON_STRING)
         return write_failure(a, 400, "Bad Request", "requires property \"number\"", true);
-    if (!text || json_type(text) != JSON_STRING)
+    if (!has_media && (!text || json_type(text) != JSON_STRING))
         return write_failure(a, 400, "Bad Request", "requires property \"text\"", true);
     /* Trap: a lost connection is the request's fault. */
     if (behaviour_is_disconnected(s->behaviour, instance))
         return write_failure(a, 400, "Bad Request", "Error: Connection Closed", false);
-    return receive(s, instance, json_text(number), json_text(text), a);
+    if (has_media)
+        return send_media(s, json_root(doc), instance, json_text(number), a);
+    return receive(s, instance, json_text(number), json_text(text), NULL, a);
 }
 
 static int write_state(struct sandbox_reply *a, const char *instance, const char *state) {
@@ -203,26 +229,79 @@ static int write_state(struct sandbox_reply *a, const char *instance, const char
     return r < 0 ? r : 1;
 }
 
-static int instance_call(struct sandbox *s, const char *verb, const char *instance, struct sandbox_reply *a) {
-    bool is_away = behaviour_is_disconnected(s->behaviour, instance);
-    if (strcmp(verb, "connectionState") == 0)
-        return write_state(a, instance, is_away ? "close" : "open");
-    if (strcmp(verb, "connect") != 0)
-        return write_failure(a, 404, "Not Found", "Cannot GET that", false);
-    if (!is_away)
+/* Trap: connecting also tells the code, which is not there at the first time. */
+static int connect_instance(struct sandbox *s, const char *instance, enum pairing_state state, struct sandbox_reply *a) {
+    char code[PAIRING_CODE_BYTES];
+    if (state == PAIRING_CONNECTED)
         return write_state(a, instance, "open");
+    if (state == PAIRING_CLOSED)
+        pairing_start(s, instance);
+    if (state == PAIRING_WAITING && pairing_code(s, instance, code))
+        return sandbox_reply_flat(a, 200, FLAT("pairingCode", NULL, "code", code, "base64", SANDBOX_IMAGE));
     sandbox_reply_text(a, 200, JSON_EXPRESS, "{\"count\":0}");
     return 1;
 }
 
+static int get_groups(struct sandbox *s, const char *instance, struct sandbox_reply *a) {
+    if (behaviour_is_disconnected(s->behaviour, instance))
+        return write_failure(a, 500, "Internal Server Error", "Error: Connection Closed", false);
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 200, JSON_EXPRESS);
+    if (!w)
+        return -ENOMEM;
+    json_write_array(w);
+    for (const struct sandbox_group *g = sandbox_groups; g->id; g++) {
+        json_write_object(w);
+        json_write_member(w, "id", g->id);
+        json_write_member(w, "subject", g->name);
+        json_write_key(w, "size");
+        json_write_int(w, 8);
+        json_write_object_end(w);
+    }
+    json_write_array_end(w);
+    int r = json_writer_finish(w);
+    return r < 0 ? r : 1;
+}
+
+/* Trap: what is not connected is not logged out. */
+static int log_out(struct sandbox *s, const char *instance, enum pairing_state state, struct sandbox_reply *a) {
+    if (state == PAIRING_CLOSED) {
+        char text[PATH_PART_BYTES + 64];
+        (void) snprintf(text, sizeof(text), "The \"%s\" instance is not connected", instance);
+        return write_failure(a, 400, "Bad Request", text, false);
+    }
+    int r = pairing_end(s, instance);
+    sandbox_reply_text(a, 200, JSON_EXPRESS,
+                       "{\"status\":\"SUCCESS\",\"error\":false,\"response\":{\"message\":\"Instance logged out\"}}");
+    return r < 0 ? r : 1;
+}
+
+static int instance_call(struct sandbox *s, const struct call *call, const char *verb, const char *instance,
+                         struct sandbox_reply *a) {
+    static const char *const states[] = {[PAIRING_CONNECTED] = "open", [PAIRING_CLOSED] = "close",
+                                         [PAIRING_STARTING] = "connecting", [PAIRING_WAITING] = "connecting"};
+    enum pairing_state state = pairing_state(s, instance, 0);
+    bool is_delete = strcmp(call->method, "DELETE") == 0, is_logout = strcmp(verb, "logout") == 0;
+    if (is_delete && is_logout)
+        return log_out(s, instance, state, a);
+    if (!is_delete && strcmp(verb, "connectionState") == 0)
+        return write_state(a, instance, states[state]);
+    if (!is_delete && strcmp(verb, "connect") == 0)
+        return connect_instance(s, instance, state, a);
+    return write_failure(a, 404, "Not Found", "Cannot use this path with this method", false);
+}
+
 int contract_evolution(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
     char parts[PATH_PARTS_MAX][PATH_PART_BYTES];
-    bool is_post = strcmp(call->method, "POST") == 0, is_send = call_path_matches("/message/sendText/*", call->path, parts);
-    if (!is_send && !call_path_matches("/instance/*/*", call->path, parts))
+    bool is_post = strcmp(call->method, "POST") == 0, has_media = call_path_matches("/message/sendMedia/*", call->path, parts);
+    bool is_send = has_media || call_path_matches("/message/sendText/*", call->path, parts);
+    bool is_groups = !is_send && call_path_matches("/group/fetchAllGroups/*", call->path, parts);
+    if (!is_send && !is_groups && !call_path_matches("/instance/*/*", call->path, parts))
         return 0;
     if (is_send != is_post)
         return write_failure(a, 404, "Not Found", "Cannot use this path with this method", false);
     if (!sandbox_knows_token(s, call->apikey))
         return write_unauthorized(a);
-    return is_send ? send_text(s, call, parts[0], a) : instance_call(s, parts[0], parts[1], a);
+    if (is_groups)
+        return get_groups(s, parts[0], a);
+    return is_send ? send_message(s, call, parts[0], has_media, a) : instance_call(s, call, parts[0], parts[1], a);
 }

@@ -25,19 +25,30 @@ static void write_recipient(struct buf *b, const char *phone) {
         (void) buf_append_string(b, phone);
 }
 
+/* Media, as far as any JSON tells of them: what is a web address under a name that says so. */
+static const char *media_of(const struct json_value *root) {
+    const char *url = text_of(root, (const char *const[]) {"media", "media_url", "url", "file", "image", NULL});
+    return text_is_web_address(url) ? url : NULL;
+}
+
 static int receive(struct sandbox *s, const struct json_value *root, const char *sender, const char *body,
                    const char *message_id, struct sandbox_reply *a, struct verdict *ret) {
     const char *phone = text_of(root, (const char *const[]) {"phone", "to", "recipient", "number", "chatId", "target", NULL});
     _cleanup_(buf_done) struct buf recipient = BUF_MAX(CHATS_TEXT_BYTES_MAX);
     write_recipient(&recipient, phone ? phone : "");
+    _cleanup_(buf_done) struct buf media = BUF_MAX(CALL_BODY_BYTES_MAX);
+    const char *type = text_of(root, (const char *const[]) {"type", "media_type", NULL}), *url = media_of(root);
     int r = buf_error(&recipient);
+    if (r >= 0 && url)
+        r = sandbox_write_media(&media, type ? type : "media", url, json_text_at(root, "filename"));
     if (r < 0)
         return r;
     struct chat_arrival arrival = {
         .gateway = CHAT_WEBHOOK,
         .is_group = json_is_true_at(root, "isGroup") || text_ends_with(buf_string(&recipient), "@g.us"),
         .text = {[CHAT_SENDER] = sender, [CHAT_RECIPIENT] = buf_string(&recipient), [CHAT_BODY] = body,
-                 [CHAT_MESSAGE_ID] = message_id, [CHAT_KEY] = text_of(root, (const char *const[]) {"key", "id", NULL})},
+                 [CHAT_MEDIA] = url ? buf_string(&media) : NULL, [CHAT_MESSAGE_ID] = message_id,
+                 [CHAT_KEY] = text_of(root, (const char *const[]) {"key", "id", NULL})},
     };
     return sandbox_receive(s, &arrival, 200, a, ret);
 }
@@ -156,7 +167,9 @@ static int workflow_start(struct sandbox *s, const struct call *call, const char
     const struct json_value *root = json_root(doc);
     const char *body = text_of(root, (const char *const[]) {"message", "text", "body", "content", NULL});
     struct verdict verdict;
-    r = receive(s, root, path, body ? body : call->body, "", a, &verdict);
+    if (!body)
+        body = media_of(root) ? "" : call->body;
+    r = receive(s, root, path, body, "", a, &verdict);
     if (r == -EMSGSIZE)
         return write_n8n_error(413, "A field of the request is too long", NULL, a);
     if (r < 0)

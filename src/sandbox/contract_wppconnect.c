@@ -5,8 +5,12 @@
 
 #include "base/clock.h"
 #include "sandbox/contract.h"
+#include "sandbox/pairing.h"
 
-enum { PHONES_MAX = 64, INDIVIDUAL_CHARACTERS_MAX = 14 };
+enum { PHONES_MAX = 64, INDIVIDUAL_CHARACTERS_MAX = 14, LOGOUT_USEC = 500 * 1000 };
+
+/* Trap: a code that nobody scans within a minute closes the session. */
+#define PATIENCE_USEC (60 * USEC_PER_SEC)
 
 #define SECRET_DEFAULT "THISISMYSECURETOKEN"
 
@@ -22,7 +26,7 @@ static int write_unknown_number(const char *phone, struct sandbox_reply *a) {
     return sandbox_reply_flat(a, 400, FLAT("response", NULL, "status", "Connected", "message", buf_string(&message)));
 }
 
-static int write_thrown(unsigned status, struct sandbox_reply *a) {
+static int write_thrown(unsigned status, const char *code, struct sandbox_reply *a) {
     _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, status, JSON_EXPRESS);
     if (!w)
         return -ENOMEM;
@@ -31,6 +35,8 @@ static int write_thrown(unsigned status, struct sandbox_reply *a) {
     json_write_member(w, "message", "Erro ao enviar a mensagem.");
     json_write_key(w, "error");
     json_write_object(w);
+    if (code)
+        json_write_member(w, "code", code);
     json_write_object_end(w);
     json_write_object_end(w);
     int r = json_writer_finish(w);
@@ -42,7 +48,7 @@ static int write_refusal(const struct verdict *verdict, const char *phone, struc
     case 400: return write_unknown_number(phone, a);
     case 401: return sandbox_reply_flat(a, 401, FLAT("error", "Check that the Session and Token are correct"));
     case 404: return write_disconnected(a);
-    default: return write_thrown(verdict->status, a);
+    default: return write_thrown(verdict->status, NULL, a);
     }
 }
 
@@ -78,6 +84,7 @@ struct sending {
     struct sandbox *s;
     const char *session;
     const char *body;
+    const char *media; /* JSON, or NULL */
     bool is_group;
     bool is_exact_type;      /* Content-Type is application/json and no more */
     struct json_writer *w;   /* inside response[]; NULL: out of memory */
@@ -99,7 +106,7 @@ static int send_one(struct sending *x, const char *phone, struct sandbox_reply *
         .gateway = CHAT_WPPCONNECT,
         .is_group = x->is_group,
         .text = {[CHAT_SENDER] = x->session, [CHAT_RECIPIENT] = buf_string(&recipient), [CHAT_BODY] = x->body,
-                 [CHAT_MESSAGE_ID] = buf_string(&id)},
+                 [CHAT_MEDIA] = x->media, [CHAT_MESSAGE_ID] = buf_string(&id)},
     };
     int r = sandbox_receive(x->s, &arrival, 201, a, &x->verdict);
     if (r < 0)
@@ -152,7 +159,7 @@ static int send_all(struct sending *x, const struct json_value *phone, struct sa
         for (const struct json_value *v = json_first(phone); v && r >= 0; v = json_next(v))
             r = json_text(v) ? send_list(x, json_text(v), &count, a) : 0;
     if (r == -EMSGSIZE)
-        return write_thrown(500, a);
+        return write_thrown(500, NULL, a);
     if (r < 0)
         return r;
     json_write_array_end(w);
@@ -172,7 +179,15 @@ static int send_all(struct sending *x, const struct json_value *phone, struct sa
     return r < 0 ? r : 1;
 }
 
-static int send_message(struct sandbox *s, const struct call *call, const char *session, struct sandbox_reply *a) {
+/* What the real one makes of a path or the content itself. Trap: another path is a file of the server's. */
+static int read_media(const struct json_value *root, struct buf *ret) {
+    const char *path = json_text_at(root, "path"), *type = json_text_at(root, "options.type");
+    if (!text_is_web_address(path))
+        return -ENOENT;
+    return sandbox_write_media(ret, type ? type : "document", path, json_text_at(root, "filename"));
+}
+
+static int send_message(struct sandbox *s, const struct call *call, const char *session, bool has_media, struct sandbox_reply *a) {
     _cleanup_(json_freep) struct json *doc = NULL;
     const char *reason;
     int r = json_parse(call->body, call->body_size, &doc, &reason);
@@ -181,14 +196,43 @@ static int send_message(struct sandbox *s, const struct call *call, const char *
     if (r < 0)
         return r;
     const struct json_value *root = json_root(doc), *phone = json_at(root, "phone");
-    const char *body = json_text_at(root, "message");
+    const char *body = json_text_at(root, "message"), *caption = json_text_at(root, "caption");
+    _cleanup_(buf_done) struct buf media = BUF_MAX(CALL_BODY_BYTES_MAX);
     bool is_number = phone && json_type(phone) == JSON_NUMBER;
     if (behaviour_is_disconnected(s->behaviour, session) || is_number) /* trap: a number is taken for a lost session */
         return write_disconnected(a);
-    struct sending x = {.s = s, .session = session, .body = body ? body : "",
+    if (has_media && !json_at(root, "path") && !json_at(root, "base64")) /* trap: a status for something else */
+        return sandbox_reply_flat(a, 401, FLAT("message", "Sending the file is mandatory"));
+    r = has_media ? read_media(root, &media) : 0;
+    if (r < 0)
+        return r == -ENOENT ? write_thrown(500, "empty_file", a) : r;
+    if (!body && has_media)
+        body = caption;
+    struct sending x = {.s = s, .session = session, .body = body ? body : "", .media = has_media ? buf_string(&media) : NULL,
                         .is_group = json_is_true_at(root, "isGroup"),
                         .is_exact_type = call->content_type && strcasecmp(call->content_type, "application/json") == 0};
     return send_all(&x, phone, a);
+}
+
+static int list_chats(const struct call *call, struct sandbox_reply *a) {
+    _cleanup_(json_freep) struct json *doc = NULL;
+    const char *reason;
+    int r = json_parse(call->body, call->body_size, &doc, &reason);
+    if (r == -EBADMSG)
+        return sandbox_reply_page(a, 400, "SyntaxError: Unexpected token in JSON");
+    if (r < 0)
+        return r;
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 200, JSON_EXPRESS);
+    if (!w)
+        return -ENOMEM;
+    json_write_array(w);
+    if (!json_is_true_at(json_root(doc), "onlyGroups"))
+        sandbox_write_chat(w, "8801712345678@c.us", "Ada");
+    for (const struct sandbox_group *g = sandbox_groups; g->id; g++)
+        sandbox_write_chat(w, g->id, g->name);
+    json_write_array_end(w);
+    r = json_writer_finish(w);
+    return r < 0 ? r : 1;
 }
 
 static int generate_token(struct sandbox *s, const char *session, const char *secret, struct sandbox_reply *a) {
@@ -226,6 +270,41 @@ static int write_healthz(struct sandbox *s, const struct call *call, struct sand
     return r < 0 ? r : 1;
 }
 
+static const char *status_of(enum pairing_state state) {
+    static const char *const names[] = {[PAIRING_CONNECTED] = "CONNECTED", [PAIRING_CLOSED] = "CLOSED",
+                                        [PAIRING_STARTING] = "INITIALIZING", [PAIRING_WAITING] = "QRCODE"};
+    return names[state];
+}
+
+/* Trap: the code stays there when it was scanned long ago. */
+static int write_status(struct sandbox *s, const char *session, struct sandbox_reply *a) {
+    enum pairing_state state = pairing_state(s, session, PATIENCE_USEC);
+    char code[PAIRING_CODE_BYTES];
+    if (state != PAIRING_CLOSED && pairing_code(s, session, code))
+        return sandbox_reply_flat(a, 200, FLAT("status", status_of(state), "qrcode", SANDBOX_IMAGE, "urlcode", code, "version",
+                                               "2.10.4"));
+    return sandbox_reply_flat(a, 200, FLAT("status", status_of(state), "qrcode", NULL, "version", "2.10.4"));
+}
+
+/* It answers how it was before. */
+static int start_session(struct sandbox *s, const char *session, struct sandbox_reply *a) {
+    int r = write_status(s, session, a);
+    if (pairing_state(s, session, PATIENCE_USEC) == PAIRING_CLOSED)
+        pairing_start(s, session);
+    return r;
+}
+
+static int logout_session(struct sandbox *s, const char *session, struct sandbox_reply *a) {
+    if (pairing_state(s, session, PATIENCE_USEC) != PAIRING_CONNECTED)
+        return write_disconnected(a);
+    int r = pairing_end(s, session);
+    if (r < 0)
+        return r;
+    sandbox_reply_text(a, 200, JSON_EXPRESS, "{\"status\":true,\"message\":\"Session successfully closed\"}");
+    a->latency_usec = LOGOUT_USEC;
+    return 1;
+}
+
 static int session_call(struct sandbox *s, const struct call *call, const char *session, const char *verb,
                         struct sandbox_reply *a) {
     bool is_post = strcmp(call->method, "POST") == 0, is_away = behaviour_is_disconnected(s->behaviour, session);
@@ -234,12 +313,17 @@ static int session_call(struct sandbox *s, const struct call *call, const char *
         return sandbox_reply_flat(a, 401, FLAT("message", "Token is not present. Check your header and try again"));
     if (!sandbox_knows_token(s, token))
         return sandbox_reply_flat(a, 401, FLAT("error", "Check that the Session and Token are correct"));
-    if (is_post && strcmp(verb, "send-message") == 0)
-        return send_message(s, call, session, a);
+    bool has_media = strcmp(verb, "send-image") == 0 || strcmp(verb, "send-file") == 0;
+    if (is_post && (has_media || strcmp(verb, "send-message") == 0))
+        return send_message(s, call, session, has_media, a);
+    if (is_post && strcmp(verb, "list-chats") == 0)
+        return is_away ? write_disconnected(a) : list_chats(call, a);
     if (is_post && strcmp(verb, "start-session") == 0)
-        return sandbox_reply_flat(a, 200, FLAT("status", is_away ? "CLOSED" : "CONNECTED", "qrcode", NULL));
+        return start_session(s, session, a);
+    if (is_post && strcmp(verb, "logout-session") == 0)
+        return logout_session(s, session, a);
     if (!is_post && strcmp(verb, "status-session") == 0)
-        return sandbox_reply_flat(a, 200, FLAT("status", is_away ? "CLOSED" : "CONNECTED", "qrcode", NULL, "version", "2.10.4"));
+        return write_status(s, session, a);
     if (!is_post && strcmp(verb, "check-connection-session") == 0) {
         sandbox_reply_text(a, 200, JSON_EXPRESS,
                     is_away ? "{\"status\":false,\"message\":\"Disconnected\"}"

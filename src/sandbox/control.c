@@ -11,6 +11,7 @@
 #include "base/embedded.h"
 #include "base/parse.h"
 #include "sandbox/contract.h"
+#include "sandbox/pairing.h"
 
 enum {
     MESSAGES_BYTES_MAX = 32 * 1024 * 1024, /* then the answer says that there is more */
@@ -18,6 +19,7 @@ enum {
 };
 
 #define PAGE_PATH "src/sandbox/page.html"
+#define SAMPLE_PATH "src/sandbox/sample.png"
 #define NONCE_MARK "@NONCE@"
 
 static int write_problem(struct sandbox_reply *a, unsigned status, const char *text) {
@@ -79,8 +81,8 @@ static void write_time(struct json_writer *w, uint64_t usec) {
     json_write_string(w, text);
 }
 
-static int write_template(struct json_writer *w, const char *text) {
-    json_write_key(w, "template");
+static int write_document(struct json_writer *w, const char *key, const char *text) {
+    json_write_key(w, key);
     if (!text) {
         json_write_null(w);
         return 0;
@@ -109,7 +111,9 @@ static int write_chat(struct json_writer *w, const struct chat *m) {
     json_write_member(w, "body", chat_text(m, CHAT_BODY));
     json_write_member(w, "message_id", chat_text(m, CHAT_MESSAGE_ID));
     json_write_member(w, "opaque", chat_text(m, CHAT_OPAQUE));
-    int r = write_template(w, chat_text(m, CHAT_TEMPLATE));
+    int r = write_document(w, "template", chat_text(m, CHAT_TEMPLATE));
+    if (r >= 0)
+        r = write_document(w, "media", chat_text(m, CHAT_MEDIA));
     json_write_key(w, "copies");
     json_write_int(w, m->copies);
     json_write_key(w, "answered");
@@ -212,6 +216,46 @@ static int get_stream(struct sandbox *s, const struct call *call, struct sandbox
     return r < 0 ? r : 1;
 }
 
+static int get_sessions(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 200, JSON_PLAIN);
+    const char *session;
+    if (!w)
+        return -ENOMEM;
+    json_write_object(w);
+    json_write_key(w, "sessions");
+    json_write_array(w);
+    for (size_t i = 0; (session = behaviour_disconnected(s->behaviour, i)); i++) {
+        char code[PAIRING_CODE_BYTES];
+        bool has_code = pairing_code(s, session, code);
+        json_write_object(w);
+        json_write_member(w, "session", session);
+        json_write_member(w, "state", pairing_state_to_string(pairing_state(s, session, 0)));
+        json_write_member(w, "code", has_code ? code : NULL);
+        json_write_object_end(w);
+    }
+    json_write_array_end(w);
+    json_write_object_end(w);
+    int r = json_writer_finish(w);
+    return r < 0 ? r : 1;
+}
+
+static int scan(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
+    _cleanup_(json_freep) struct json *doc = NULL;
+    const char *reason;
+    int r = json_parse(call->body, call->body_size, &doc, &reason);
+    if (r < 0 && r != -EBADMSG)
+        return r;
+    const char *session = r < 0 ? NULL : json_text_at(json_root(doc), "session");
+    if (!session)
+        return write_problem(a, 400, "say which one: {\"session\": \"NAME\"}, and \"code\" where it must be that code");
+    r = pairing_scan(s, session, json_text_at(json_root(doc), "code"));
+    if (r == -ENOENT)
+        return write_problem(a, 409, "that session shows no QR code; it must be disconnected, and started by its gateway");
+    if (r == -ESTALE)
+        return write_problem(a, 409, "that is not the QR code that the session shows now");
+    return r < 0 ? r : sandbox_reply_flat(a, 200, FLAT("session", session, "state", "connected"));
+}
+
 static int write_behaviour(struct sandbox *s, struct sandbox_reply *a) {
     _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 200, JSON_PLAIN);
     if (!w)
@@ -219,6 +263,13 @@ static int write_behaviour(struct sandbox *s, struct sandbox_reply *a) {
     behaviour_write(s->behaviour, w);
     int r = json_writer_finish(w);
     return r < 0 ? r : 1;
+}
+
+static int take_behaviour(struct sandbox *s, struct behaviour *b, struct sandbox_reply *a) {
+    behaviour_free(s->behaviour);
+    s->behaviour = b;
+    pairings_clear(s->pairings);
+    return write_behaviour(s, a);
 }
 
 static int put_behaviour(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
@@ -229,19 +280,13 @@ static int put_behaviour(struct sandbox *s, const struct call *call, struct sand
         return write_problem(a, 400, buf_string(&error));
     if (r < 0)
         return r;
-    behaviour_free(s->behaviour);
-    s->behaviour = b;
-    return write_behaviour(s, a);
+    return take_behaviour(s, b, a);
 }
 
 static int reset_behaviour(struct sandbox *s, struct sandbox_reply *a) {
     struct behaviour *b;
     int r = behaviour_new(&b);
-    if (r < 0)
-        return r;
-    behaviour_free(s->behaviour);
-    s->behaviour = b;
-    return write_behaviour(s, a);
+    return r < 0 ? r : take_behaviour(s, b, a);
 }
 
 static int clear_messages(struct sandbox *s, struct sandbox_reply *a) {
@@ -272,7 +317,7 @@ static int get_page(struct sandbox_reply *a) {
     }
     (void) buf_append_string(&a->body, at);
     sandbox_reply_header(a, "Content-Security-Policy",
-                  "default-src 'none'; script-src 'nonce-%s'; style-src 'nonce-%s'; connect-src 'self'; img-src data:; "
+                  "default-src 'none'; script-src 'nonce-%s'; style-src 'nonce-%s'; connect-src 'self'; img-src 'self' data:; "
                   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
                   nonce, nonce);
     sandbox_reply_header(a, "Referrer-Policy", "no-referrer");
@@ -285,6 +330,16 @@ struct route {
     const char *path, *method;
     int (*serve)(struct sandbox *s, const struct call *call, struct sandbox_reply *a);
 };
+
+/* A picture to send, for who has none at hand. */
+static int serve_sample(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
+    const struct embedded_file *sample = embedded_find(SAMPLE_PATH);
+    if (!sample)
+        return write_problem(a, 500, "this build has no picture");
+    sandbox_reply_text(a, 200, "image/png", "");
+    int r = buf_append(&a->body, sample->data, sample->size);
+    return r < 0 ? r : 1;
+}
 
 static int serve_page(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
     return get_page(a);
@@ -304,12 +359,15 @@ static int serve_reset(struct sandbox *s, const struct call *call, struct sandbo
 
 static const struct route routes[] = {
     {"/", "GET", serve_page},
+    {"/sandbox/sample.png", "GET", serve_sample},
     {"/sandbox/messages", "GET", get_messages},
     {"/sandbox/messages", "DELETE", serve_clear},
     {"/sandbox/stream", "GET", get_stream},
     {"/sandbox/behaviour", "GET", serve_behaviour},
     {"/sandbox/behaviour", "PUT", put_behaviour},
     {"/sandbox/behaviour", "DELETE", serve_reset},
+    {"/sandbox/sessions", "GET", get_sessions},
+    {"/sandbox/scan", "POST", scan},
 };
 
 int control_answer(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {

@@ -91,15 +91,21 @@ static int read_cloud(const struct json_value *root, struct reading *reading) {
 }
 
 static int read_evolution(const struct json_value *root, struct reading *reading) {
-    return receipt_read_evolution(root, on_receipt, reading);
+    int r = receipt_read_evolution(root, on_receipt, reading);
+
+    return r < 0 ? r : notice_read_evolution(root, on_notice, reading);
 }
 
 static int read_waha(const struct json_value *root, struct reading *reading) {
-    return receipt_read_waha(root, on_receipt, reading);
+    int r = receipt_read_waha(root, on_receipt, reading);
+
+    return r < 0 ? r : notice_read_waha(root, on_notice, reading);
 }
 
 static int read_webjs(const struct json_value *root, struct reading *reading) {
-    return receipt_read_webjs(root, on_receipt, reading);
+    int r = receipt_read_webjs(root, on_receipt, reading);
+
+    return r < 0 ? r : notice_read_webjs(root, on_notice, reading);
 }
 
 static int read_wppconnect(const struct json_value *root, struct reading *reading) {

@@ -18,8 +18,8 @@ from conftest import PGHERALD, environment, pgherald, wait_until
 
 pytestmark = pytest.mark.sanitize
 
-VERBS = ["migrate", "uninstall", "run", "check", "status", "list", "show", "retry", "cancel", "send", "sweep", "replay", "pause",
-         "resume", "preview"]
+VERBS = ["migrate", "uninstall", "run", "check", "groups", "status", "list", "show", "retry", "cancel", "send", "sweep", "replay", "pause",
+         "resume", "pair", "unpair", "preview"]
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import time
 import urllib.parse
 from types import SimpleNamespace
 
@@ -229,6 +230,37 @@ def test_receipts(world, gateway, tmp_path):
         assert web.stop() == 0
 
 
+def typed(gateway, person, session, text, is_group=False):
+    """The webhook of what somebody typed."""
+    chat = "120363000000000001@g.us" if is_group else person + ("@s.whatsapp.net" if gateway.name == "evolution" else "@c.us")
+    at = int(time.time())
+    return {"webjs": {"dataType": "message", "sessionId": session, "data": {"message": {
+                "id": {"fromMe": False, "remote": chat}, "from": chat, "fromMe": False, "type": "chat", "body": text, "timestamp": at}}},
+            "waha": {"event": "message", "session": session, "payload": {"id": "false_1", "from": chat, "fromMe": False, "body": text, "timestamp": at}},
+            "evolution": {"event": "messages.upsert", "instance": session, "data": {
+                "key": {"remoteJid": chat, "fromMe": False, "id": "3EB0"}, "message": {"conversation": text}, "messageTimestamp": at}}}[gateway.name]
+
+
+def test_who_types_a_stop_word_is_opted_out(world, gateway, tmp_path):
+    name, person = add(world, gateway, "heard"), world.number()
+    world.db.sql("UPDATE herald.senders SET account = account || '{\"webhook_secret\": \"hook\"}' WHERE name = %s", name)
+    web = Web(tmp_path, world.db, secrets={"hook": SECRET})
+
+    def has_opted_out(*args, **more):
+        body = json.dumps(typed(gateway, person[1:], *args, **more)).encode()
+        headers = {"X-Webhook-Hmac": hmac.new(SECRET.encode(), body, hashlib.sha512).hexdigest()} if gateway.name == "waha" else {}
+        assert web.call("POST", gateway.hook, body, headers)[0] == 200
+        return world.db.value("SELECT count(*) FROM herald.holds WHERE cause = 'opt-out' AND name = %s", person) == 1
+
+    assert not has_opted_out(name, "please stop")
+    assert not has_opted_out(name, "stop", is_group=True)
+    assert not has_opted_out("another", "stop")
+    assert has_opted_out(name, " Stop ")
+    assert world.wait_for(world.send(name, recipient=person), "suppressed")["error"] == "opted out: typed a stop word"
+    assert person[1:] not in web.output()
+    assert web.stop() == 0
+
+
 def test_a_secret_is_good_for_its_own_gateway_only(world, tmp_path):
     """Though another's session has the same name."""
     name = add(world, SimpleNamespace(name="webjs", **vars(GATEWAYS["webjs"])), "twin")
@@ -248,7 +280,7 @@ def test_a_secret_is_good_for_its_own_gateway_only(world, tmp_path):
 def ask(sandbox, method, path, body=None, **headers):
     """Status, and JSON or text."""
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", sandbox.port, timeout=20)) as connection:
-        connection.request(method, urllib.parse.quote(path), body if isinstance(body, (bytes, type(None))) else json.dumps(body), headers)
+        connection.request(method, urllib.parse.quote(path, safe="/?="), body if isinstance(body, (bytes, type(None))) else json.dumps(body), headers)
         response = connection.getresponse()
         text = response.read().decode()
         return response.status, json.loads(text) if response.getheader("Content-Type").startswith("application/json") else text

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from player import Daemon, accepted, add_rule, add_senders, rejected, row
+from player import Daemon, accepted, add_rule, add_senders, rejected, row, wait
 
 IMAGES = [{"type": "image", "url": "https://example.org/1.jpg", "caption": "one"}, {"type": "image", "url": "https://example.org/2.jpg"}]
 
@@ -98,6 +98,28 @@ def test_an_item_that_cannot_be_sent_fails_and_the_others_go_on(db, daemon, item
     for expected in (first, last):
         a_gap_passes(db)
         assert accept_next(db, daemon).id == expected
+
+
+@pytest.mark.parametrize("end", ["rejected", "given up"])
+def test_one_that_the_gateway_refuses_does_not_keep_the_others_back(db, daemon, end):
+    _, first, second = album(db)
+    accept_next(db, daemon)
+    a_gap_passes(db)
+    claim, = daemon.turn().claims
+    db.sql("UPDATE public.whatsapp_notifications SET attempts = 3 WHERE id = %s", first)
+    daemon.turn(rejected(claim) if end == "rejected" else wait(claim, "message"), room=0)
+    assert [row(db, i)["send_status"] for i in (first, second)] == ["failed", "pending"]
+    a_gap_passes(db)
+    assert accept_next(db, daemon).id == second
+
+
+def test_one_that_fails_is_told_by_no_fallback(db, daemon):
+    db.sql("INSERT INTO herald.senders (name, channel, gateway) VALUES ('sms', 'sms', 'webhook'); UPDATE herald.channels SET fallback = 'sms' WHERE name = 'whatsapp'")
+    album(db)
+    accept_next(db, daemon)
+    a_gap_passes(db)
+    daemon.turn(rejected(daemon.turn().claims[0]), room=0)
+    assert db.value("SELECT count(*) FROM herald.fallback_due") == 0
 
 
 def test_a_part_of_a_message_that_was_in_doubt_goes_when_a_receipt_settles_it(db, daemon):

@@ -436,6 +436,51 @@ static void test_answers(void **state) {
     }
 }
 
+/* ---- an answer that is not kept ---- */
+
+static struct {
+    size_t bytes, most;
+} sunk;
+
+static int sink(const char *bytes, size_t size, _unused_ void *userdata) {
+    sunk.bytes += size;
+    return bytes && sunk.bytes > sunk.most ? -EBADMSG : 0;
+}
+
+static void call_streamed(struct fixture *f, const char *path, size_t most) {
+    struct request request;
+
+    sunk.bytes = 0;
+    sunk.most = most;
+    request_init(&request);
+    assert_int_equal(buf_printf(&request.url, "http://127.0.0.1:%d%s", f->server->port, path), 0);
+    assert_int_equal(http_start_streamed(f->http, &request, LIMIT_USEC, sink, on_done, f), 0);
+    request_done(&request);
+    run_until(f, f->done + 1);
+}
+
+static void test_streamed(void **state) {
+    struct fixture *f = *state;
+
+    call_streamed(f, "/chunked", SIZE_MAX);
+    assert_int_equal(f->reply.kind, REPLY_COMPLETE);
+    assert_int_equal(f->reply.body_size, 0);
+    assert_true(sunk.bytes > 0 && sunk.bytes < 100);
+    call_streamed(f, "/big", SIZE_MAX);
+    assert_int_equal(f->reply.kind, REPLY_COMPLETE);
+    assert_true(sunk.bytes > REPLY_BODY_BYTES_MAX);
+    call_streamed(f, "/retry", SIZE_MAX); /* what is no success is kept, to be understood */
+    assert_int_equal(f->reply.status, 429);
+    assert_string_equal(f->body, "late");
+    assert_int_equal(sunk.bytes, 0);
+    call_streamed(f, "/big", 100 * 1024);
+    assert_int_equal(f->reply.kind, REPLY_UNKNOWN);
+    assert_true(sunk.bytes < 200 * 1024);
+    call(f, "/ok"); /* the next one has its answer again */
+    assert_int_equal(f->reply.kind, REPLY_COMPLETE);
+    assert_true(f->reply.body_size > 0);
+}
+
 static void test_conflicting_lengths(void **state) {
     struct fixture *f = *state;
 
@@ -676,6 +721,7 @@ int main(void) {
         TEST(test_unknown),
         TEST(test_too_slow),
         TEST(test_answers),
+        TEST(test_streamed),
         TEST(test_conflicting_lengths),
         TEST(test_proxy_of_environment),
         TEST(test_connections_are_reused),

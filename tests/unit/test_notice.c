@@ -157,6 +157,55 @@ static void test_wppconnect(void **state) {
     }
 }
 
+/* {"dataType": "message", "sessionId": "s", "data": {"message": {"from", "timestamp", …}}} */
+#define WEBJS(from, more) "{\"dataType\": \"message\", \"sessionId\": \"s\", \"data\": {\"message\": {\"from\": " from \
+                          ", \"timestamp\": 1700000002" more "}}}"
+#define WAHA(from, more) "{\"event\": \"message\", \"session\": \"s\", \"payload\": {\"from\": " from ", \"timestamp\": 1700000002" more "}}"
+#define EVOLUTION(jid, mine, message) "{\"event\": \"messages.upsert\", \"instance\": \"s\", \"data\": {\"key\": {\"remoteJid\": " jid \
+                                      ", \"fromMe\": " mine "}, \"message\": " message ", \"messageTimestamp\": 1700000002}}"
+#define BODY ", \"body\": \" stop \""
+#define SAID "{\"conversation\": \" stop \"}"
+
+static void test_other_gateways_on_whatsapp_web(void **state) {
+    static const char *const heard = "text|s|8801711000001|stop|-|1700000002\n";
+    static const struct {
+        read_fn read;
+        const char *text;
+        bool is_heard;
+    } cases[] = {
+        {notice_read_webjs, WEBJS("\"8801711000001@c.us\"", CHAT ", \"fromMe\": false"), true},
+        {notice_read_webjs, WEBJS("\"8801711000001@c.us\"", CHAT ", \"fromMe\": true"), false},
+        {notice_read_webjs, WEBJS("\"120363000000000001@g.us\"", CHAT ", \"author\": \"8801711000001@c.us\""), false},
+        {notice_read_webjs, WEBJS("\"8801711000001@lid\"", CHAT), false},
+        {notice_read_webjs, WEBJS("\"8801711000001@c.us\"", ", \"type\": \"image\"" BODY), false},
+        {notice_read_webjs, WEBJS("\"8801711000001@c.us\"", BODY), false},
+        {notice_read_webjs, "{\"dataType\": \"message_create\", \"sessionId\": \"s\", \"data\": {\"message\": {\"from\": "
+                            "\"8801711000001@c.us\"" CHAT "}}}", false},
+        {notice_read_webjs, "{\"dataType\": \"message\", \"data\": {\"message\": {\"from\": \"8801711000001@c.us\"" CHAT "}}}", false},
+        {notice_read_waha, WAHA("\"8801711000001@c.us\"", BODY ", \"fromMe\": false, \"hasMedia\": false"), true},
+        {notice_read_waha, WAHA("\"8801711000001@c.us\"", BODY ", \"fromMe\": true"), false},
+        {notice_read_waha, WAHA("\"8801711000001@c.us\"", BODY ", \"hasMedia\": true"), false},
+        {notice_read_waha, WAHA("\"120363000000000001@g.us\"", BODY), false},
+        {notice_read_waha, WAHA("\"8801711000001@c.us\"", ""), false},
+        {notice_read_waha, "{\"event\": \"message.any\", \"session\": \"s\", \"payload\": {\"from\": \"8801711000001@c.us\"" BODY "}}", false},
+        {notice_read_evolution, EVOLUTION("\"8801711000001@s.whatsapp.net\"", "false", SAID), true},
+        {notice_read_evolution, EVOLUTION("\"8801711000001@s.whatsapp.net\"", "false", "{\"extendedTextMessage\": {\"text\": \"stop\"}}"), true},
+        {notice_read_evolution, EVOLUTION("\"8801711000001@s.whatsapp.net\"", "true", SAID), false},
+        {notice_read_evolution, EVOLUTION("\"8801711000001@c.us\"", "false", SAID), false},
+        {notice_read_evolution, EVOLUTION("\"120363000000000001@g.us\"", "false", SAID), false},
+        {notice_read_evolution, EVOLUTION("\"8801711000001@s.whatsapp.net\"", "false", "{\"imageMessage\": {\"caption\": \"stop\"}}"), false},
+        {notice_read_evolution, EVOLUTION("\"8801711000001@s.whatsapp.net\"", "false", "null"), false},
+    };
+    static const char *const refused[] = {"[]", "1", "null", "\"x\"", "{}"};
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        assert_int_equal(read_text(cases[i].read, cases[i].text, strlen(cases[i].text)), 0);
+        assert_string_equal(buf_string(&seen), cases[i].is_heard ? heard : "");
+        for (size_t k = 0; k < ELEMENTSOF(refused); k++)
+            assert_int_equal(read_text(cases[i].read, refused[k], strlen(refused[k])), -EBADMSG);
+    }
+}
+
 static int setup(void **state) {
     seen = BUF_MAX(64 * 1024);
     return 0;
@@ -177,6 +226,7 @@ int main(void) {
         cmocka_unit_test(test_shapes_that_are_no_webhook),
         cmocka_unit_test(test_the_reader_stops_where_it_is_told_to),
         cmocka_unit_test(test_wppconnect),
+        cmocka_unit_test(test_other_gateways_on_whatsapp_web),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
