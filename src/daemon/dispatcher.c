@@ -12,7 +12,6 @@ enum {
     RUNG_PATIENCE_USEC = 20 * 1000, /* so long a ring is left to the planner before a look */
     RUNG_LOOK_USEC = 1000,   /* what a ring brought leaves before there is a look what else there is */
     GATHER_USEC = 2 * 1000,  /* so long an outcome waits for others to be recorded with */
-    CLAIM_AGE_MAX_USEC = 10 * 1000 * 1000, /* its lease ends 15 s after its request's time limit */
     EMPTY_PAUSE_USEC = 50 * 1000, /* due rows that could not be claimed: somebody has locked them */
     COMPLAIN_EVERY_USEC = 60 * 1000 * 1000,
 };
@@ -214,22 +213,13 @@ static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, co
     dispatcher_pump(d);
 }
 
-/* Whether what a ring's answer claimed may be another's by now: this process was stopped before it read it. A turn has a time limit. */
-static bool is_stale(const struct dispatcher *d, const struct pg_result *result) {
-    struct store_row row;
-
-    store_read_row(result, 0, &row);
-    return row.kind == STORE_PLANNED &&
-           clock_monotonic_usec() - d->lent_at > row.planned.claimed_after_usec + CLAIM_AGE_MAX_USEC;
-}
-
 void dispatcher_take_over(struct dispatcher *d, const struct pg_result *result, bool is_lost) {
     bool was_lent = d->lent > 0;
     bool missed = false;
     struct store_row row;
 
     d->lent = 0;
-    if (was_lent && d->stage == STAGE_TURNING && (is_lost || (result && is_stale(d, result)))) {
+    if (was_lent && d->stage == STAGE_TURNING && (is_lost || (result && store_is_stale(result, d->lent_at)))) {
         joining_start_over(d, is_lost ? "a planner connection was lost, perhaps with messages claimed"
                                       : "a planner's answer was read too late");
         return;
