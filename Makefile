@@ -27,7 +27,7 @@ FUZZ_PROGRAMS := $(FUZZ_TARGETS:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 FUZZED := $(filter $(foreach layer,base io gateway web,$(BUILD)/obj/$(layer)/%),$(OBJECTS))
 
 # The libraries are asked for only where something is compiled: `make check` may have to install them first.
-PACKAGES := libpq libcurl yajl libsystemd libmicrohttpd libcrypto
+PACKAGES := libpq libcurl yajl libsystemd libmicrohttpd libcrypto libqrencode
 GOALS := $(or $(MAKECMDGOALS),all)
 ifneq ($(filter-out check demo bench torture fuzz clean help check-lint check-system check-sanitize check-fuzz uninstall,$(GOALS)),)
 MISSING := $(strip $(foreach p,$(PACKAGES),$(shell $(PKG_CONFIG) --exists $(p) 2>&1 || echo $(p))))

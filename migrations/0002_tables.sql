@@ -5,7 +5,7 @@ SET LOCAL ROLE herald_owner;
 -- Configuration ------------------------------------------------------------------------------------------------------
 
 CREATE TABLE herald.settings (
-    name text PRIMARY KEY,
+    name text COLLATE "C" PRIMARY KEY,
     value text NOT NULL,
     meaning text
 );
@@ -28,17 +28,17 @@ INSERT INTO herald.settings (name, value, meaning) VALUES
     ('delete_after', '', 'so long after it was made, a final message''s row is deleted; empty: never; a rule may say otherwise');
 
 CREATE TABLE herald.channels (
-    name text PRIMARY KEY,
-    fallback text REFERENCES herald.channels
+    name text COLLATE "C" PRIMARY KEY,
+    fallback text COLLATE "C" REFERENCES herald.channels
 );
 COMMENT ON TABLE herald.channels IS 'Ways to reach people';
 COMMENT ON COLUMN herald.channels.fallback IS 'where a message goes that failed for good, if its recipient has an address there';
 INSERT INTO herald.channels (name) VALUES ('whatsapp'), ('sms'), ('email');
 
 CREATE TABLE herald.senders (
-    name text PRIMARY KEY CHECK (name <> ''),
-    channel text NOT NULL DEFAULT 'whatsapp' REFERENCES herald.channels,
-    gateway text NOT NULL,
+    name text COLLATE "C" PRIMARY KEY CHECK (name <> ''),
+    channel text COLLATE "C" NOT NULL DEFAULT 'whatsapp' REFERENCES herald.channels,
+    gateway text COLLATE "C" NOT NULL,
     base_url text NOT NULL DEFAULT '',
     account jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(account) = 'object'),
     credential text,
@@ -55,25 +55,26 @@ COMMENT ON COLUMN herald.senders.gap IS 'least time between two messages, stretc
 COMMENT ON COLUMN herald.senders.max_in_flight IS 'most requests at a time, all nodes together; not given: as limits; NULL: no limit of its own';
 
 CREATE TABLE herald.recipients (
-    name text NOT NULL CHECK (name <> ''),
-    channel text NOT NULL DEFAULT 'whatsapp' REFERENCES herald.channels,
-    kind text NOT NULL DEFAULT 'individual' CHECK (kind IN ('individual', 'group')),
-    address text NOT NULL,
-    sender text REFERENCES herald.senders ON UPDATE CASCADE,
-    locale text,
+    name text COLLATE "C" NOT NULL CHECK (name <> ''),
+    channel text COLLATE "C" NOT NULL DEFAULT 'whatsapp' REFERENCES herald.channels,
+    kind text COLLATE "C" NOT NULL DEFAULT 'individual' CHECK (kind IN ('individual', 'group')),
+    address text COLLATE "C" NOT NULL,
+    sender text COLLATE "C" REFERENCES herald.senders ON UPDATE CASCADE,
+    locale text COLLATE "C",
     timezone text,
     quiet_hours text CONSTRAINT quiet_hours_are_like_22_00_to_07_00
         CHECK (quiet_hours ~ '^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$'),
     PRIMARY KEY (name, channel)
 );
 CREATE INDEX recipients_quiet ON herald.recipients (name, channel) WHERE quiet_hours IS NOT NULL;
+CREATE INDEX recipients_quiet_address ON herald.recipients (address, channel) WHERE quiet_hours IS NOT NULL;
 COMMENT ON TABLE herald.recipients IS 'Names for people and groups, with an address on one or more channels';
 COMMENT ON COLUMN herald.recipients.quiet_hours IS '22:00-07:00, in their time zone: what is due then waits, unless its rule is urgent';
 COMMENT ON COLUMN herald.recipients.sender IS 'the only sender that reaches this address: a group belongs to one account';
 
 CREATE TABLE herald.templates (
-    name text NOT NULL CHECK (name <> ''),
-    locale text NOT NULL DEFAULT '',
+    name text COLLATE "C" NOT NULL CHECK (name <> ''),
+    locale text COLLATE "C" NOT NULL DEFAULT '',
     body text NOT NULL,
     gateway_name text,
     gateway_locale text,
@@ -92,15 +93,15 @@ CREATE TABLE herald.rules (
     name text COLLATE "C" PRIMARY KEY CHECK (name <> '' AND octet_length(name) <= 100),
     id int GENERATED ALWAYS AS IDENTITY UNIQUE,
     source text NOT NULL,
-    template text,
+    template text COLLATE "C",
     every interval CHECK (every >= '1 s'),
     "offset" interval NOT NULL DEFAULT '0',
     timezone text,
-    channel text NOT NULL DEFAULT 'whatsapp' REFERENCES herald.channels,
-    sender text REFERENCES herald.senders ON UPDATE CASCADE,
+    channel text COLLATE "C" NOT NULL DEFAULT 'whatsapp' REFERENCES herald.channels,
+    sender text COLLATE "C" REFERENCES herald.senders ON UPDATE CASCADE,
     priority int NOT NULL DEFAULT 0,
-    default_recipient text,
-    locale text NOT NULL DEFAULT '',
+    default_recipient text COLLATE "C",
+    locale text COLLATE "C" NOT NULL DEFAULT '',
     max_attempts int NOT NULL DEFAULT 3 CHECK (max_attempts > 0),
     in_doubt text NOT NULL DEFAULT 'resend' CHECK (in_doubt IN ('resend', 'hold')),
     in_doubt_grace interval NOT NULL DEFAULT '10 s' CHECK (in_doubt_grace >= '0'),
@@ -112,7 +113,7 @@ CREATE TABLE herald.rules (
     forget_after interval CHECK (forget_after > '0'),
     delete_after interval CHECK (delete_after > '0'),
     digest interval CHECK (digest > '0'),
-    digest_template text,
+    digest_template text COLLATE "C",
     digest_length int NOT NULL DEFAULT 10 CHECK (digest_length > 0),
     CONSTRAINT a_digest_needs_a_template CHECK (digest IS NULL OR digest_template IS NOT NULL),
     -- what the last sweep found
@@ -143,9 +144,9 @@ COMMENT ON COLUMN herald.rules.bad_keys IS 'rows that can never be planned: dedu
 
 CREATE TABLE herald.watches (
     id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    tab text NOT NULL,
+    tab text COLLATE "C" NOT NULL,
     rule text COLLATE "C" NOT NULL REFERENCES herald.rules ON DELETE CASCADE,
-    key text NOT NULL,
+    key text COLLATE "C" NOT NULL,
     columns text[],
     may_ring boolean,
     UNIQUE (tab, rule)
@@ -158,7 +159,7 @@ COMMENT ON COLUMN herald.watches.may_ring IS 'NULL: ring unless max_prepared_tra
 CREATE TABLE herald.events (
     rule text COLLATE "C" NOT NULL,
     id bigint GENERATED ALWAYS AS IDENTITY,
-    key text,
+    key text COLLATE "C",
     captured_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (rule, id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
@@ -168,7 +169,7 @@ COMMENT ON TABLE herald.events IS 'Changed rows'' keys, to be planned. A null ke
 CREATE TABLE herald.set_aside (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     rule text COLLATE "C" NOT NULL,
-    key text,
+    key text COLLATE "C",
     error text NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
@@ -185,8 +186,8 @@ COMMENT ON TABLE herald.rechecks IS 'Rules whose due messages wait until the pla
 
 CREATE TABLE herald.lanes (
     id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    channel text NOT NULL,
-    sender text,
+    channel text COLLATE "C" NOT NULL,
+    sender text COLLATE "C",
     rule text COLLATE "C",
     priority int NOT NULL DEFAULT 0,
     floor timestamptz NOT NULL DEFAULT '-infinity'
@@ -199,12 +200,12 @@ CREATE TABLE herald.whatsapp_notifications (
     id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
     rule text COLLATE "C",
     dedup_key text COLLATE "C",
-    recipient text,
+    recipient text COLLATE "C",
     target_kind text,
     target text COLLATE "C",
-    channel text NOT NULL DEFAULT 'whatsapp',
-    sender text,
-    template text,
+    channel text COLLATE "C" NOT NULL DEFAULT 'whatsapp',
+    sender text COLLATE "C",
+    template text COLLATE "C",
     body text,
     payload jsonb,
     send_status text NOT NULL DEFAULT 'pending'
@@ -233,7 +234,7 @@ CREATE TABLE herald.whatsapp_notifications (
     resent_at timestamptz,
     doubled_at timestamptz,
     expires_at timestamptz,
-    locale text,
+    locale text COLLATE "C",
     gateway_template jsonb,
     confirmed_at timestamptz,
     media jsonb,
@@ -275,7 +276,7 @@ CREATE TABLE herald.attempts (
     attempt_id bigint PRIMARY KEY,
     notification_id bigint NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    sender text,
+    sender text COLLATE "C",
     outcome text NOT NULL,
     scope text,
     response_code int,
@@ -309,6 +310,7 @@ INSERT INTO herald.moves (from_status, to_status, why) VALUES
     ('in_doubt', 'failed', 'settled: it had been rejected'),
     ('in_doubt', 'cancelled', 'cancelled'),
     ('in_doubt', 'expired', 'waited longer than its rule allows'),
+    ('in_doubt', 'suppressed', 'its recipient has opted out'),
     ('in_doubt', 'delivered', 'receipt'),
     ('in_doubt', 'read', 'receipt'),
     ('sent', 'in_doubt', 'accepted, and its gateway acknowledges nothing any more'),
@@ -330,9 +332,9 @@ INSERT INTO herald.moves (from_status, to_status, why) VALUES
 -- State --------------------------------------------------------------------------------------------------------------
 
 CREATE TABLE herald.holds (
-    kind text NOT NULL CHECK (kind IN ('all', 'rule', 'sender', 'channel', 'recipient', 'template')),
-    name text NOT NULL DEFAULT '',
-    cause text NOT NULL CHECK (cause IN ('paused', 'new', 'flood', 'blocked', 'pair limit', 'template', 'opt-out', 'unpaired')),
+    kind text COLLATE "C" NOT NULL CHECK (kind IN ('all', 'rule', 'sender', 'channel', 'recipient', 'template')),
+    name text COLLATE "C" NOT NULL DEFAULT '',
+    cause text COLLATE "C" NOT NULL CHECK (cause IN ('paused', 'new', 'flood', 'blocked', 'pair limit', 'template', 'opt-out', 'unpaired')),
     until timestamptz,
     reason text NOT NULL,
     who text NOT NULL DEFAULT session_user,
@@ -341,12 +343,16 @@ CREATE TABLE herald.holds (
     proof text CHECK (proof IN ('health', 'health, then message', 'message', 'receipt')),
     PRIMARY KEY (kind, name, cause)
 );
+-- Opt-outs may be a million: what asks for other holds, or for the next that ends, does not meet them.
+CREATE INDEX holds_opted_out ON herald.holds (name) WHERE cause = 'opt-out';
+CREATE INDEX holds_others ON herald.holds (kind, name) WHERE cause <> 'opt-out';
+CREATE INDEX holds_ending ON herald.holds (until) WHERE cause NOT IN ('opt-out', 'blocked');
 COMMENT ON TABLE herald.holds IS 'What must not be sent now, and why. until NULL: until a person resumes it';
 COMMENT ON COLUMN herald.holds.until IS 'of a blocked sender: when it is probed next';
 COMMENT ON COLUMN herald.holds.proof IS 'of a blocked sender: what opens it: its gateway says that it is well, a message is accepted, a message is acknowledged';
 
 CREATE TABLE herald.sender_state (
-    sender text PRIMARY KEY,
+    sender text COLLATE "C" PRIMARY KEY,
     failures int NOT NULL DEFAULT 0,
     next_at timestamptz,
     acknowledged_at timestamptz,
@@ -356,7 +362,7 @@ COMMENT ON TABLE herald.sender_state IS 'Failures in a row, when the gap to the 
 COMMENT ON COLUMN herald.sender_state.acknowledged_at IS 'when a receipt first showed that its gateway acknowledges what it accepts';
 
 CREATE TABLE herald.health (
-    sender text PRIMARY KEY,
+    sender text COLLATE "C" PRIMARY KEY,
     ask_at timestamptz NOT NULL,
     asked_at timestamptz,
     is_well boolean,
@@ -367,19 +373,23 @@ CREATE TABLE herald.health (
     code_until timestamptz
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE herald.health IS 'The senders whose gateway can say how they are: when it is asked next, and what it said last';
-COMMENT ON COLUMN herald.health.purpose IS 'what a person wants of its session, until purpose_until; NULL: only to know how it is';
+COMMENT ON COLUMN herald.health.purpose IS 'what a person wants of its session, until purpose_until; NULL: only to know how it is. One that was to be logged out, and may not be, keeps unpair without a time';
 COMMENT ON COLUMN herald.health.code IS 'what the QR code says by which a telephone is paired: as good as a key';
 COMMENT ON COLUMN herald.health.is_well IS 'NULL: not asked yet, or the answer told nothing';
 
 CREATE TABLE herald.counts (
-    kind text NOT NULL,
-    name text NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
     span_sec int NOT NULL,
     bucket bigint NOT NULL,
     n int NOT NULL,
     PRIMARY KEY (kind, name, span_sec, bucket)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE herald.counts IS 'What was counted in each span of time: messages claimed of a sender (limits), made by a rule (flood)';
+
+-- Claims follow each other, also across nodes. An advisory lock could be taken by anybody who may connect.
+CREATE TABLE herald.claim_lock ();
+COMMENT ON TABLE herald.claim_lock IS 'Empty: who claims messages holds its lock';
 
 CREATE TABLE herald.floors (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -408,7 +418,7 @@ COMMENT ON TABLE herald.retention IS 'How far the walk through the history has c
 CREATE SEQUENCE herald.attempt_seq;
 CREATE TABLE herald.incarnations (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    node text NOT NULL,
+    node text COLLATE "C" NOT NULL,
     host text,
     pid int,
     version text,
@@ -417,7 +427,7 @@ CREATE TABLE herald.incarnations (
 COMMENT ON TABLE herald.incarnations IS 'Each start of a daemon';
 
 CREATE TABLE herald.listeners (
-    node text PRIMARY KEY,
+    node text COLLATE "C" PRIMARY KEY,
     incarnation bigint NOT NULL,
     joins int NOT NULL DEFAULT 0,
     asleep_until timestamptz NOT NULL DEFAULT '-infinity',

@@ -7,7 +7,7 @@ CREATE TABLE herald.receipts_early (
     status text NOT NULL,
     notification_id bigint,
     attempt_id bigint,
-    gateway text NOT NULL,
+    gateway text COLLATE "C" NOT NULL,
     account text NOT NULL,
     at timestamptz,
     error text,
@@ -17,13 +17,13 @@ CREATE TABLE herald.receipts_early (
 COMMENT ON TABLE herald.receipts_early IS 'Receipts of messages whose own answer is not recorded yet; nearly always empty';
 
 CREATE TABLE herald.receipt_counts (
-    kind text PRIMARY KEY,
+    kind text COLLATE "C" PRIMARY KEY,
     n bigint NOT NULL
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE herald.receipt_counts IS 'What webhooks told so far: receipts by what they said, those ignored, and what changed of people and templates';
 
 CREATE TABLE herald.heard (
-    kind text NOT NULL CHECK (kind IN ('recipient', 'template')),
+    kind text COLLATE "C" NOT NULL CHECK (kind IN ('recipient', 'template')),
     name text COLLATE "C" NOT NULL,
     language text COLLATE "C" NOT NULL DEFAULT '',
     said text COLLATE "C" NOT NULL,

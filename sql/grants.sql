@@ -18,7 +18,7 @@ GRANT EXECUTE ON FUNCTION
     herald.backstop(text, bigint, int, bigint[]),
     herald.horizon(),
     herald.leave(text, bigint, bigint[]),
-    herald.tell(text[], text[], int[], text[], text[]),
+    herald.tell(text[], text[], int[], text[], text[], text[]),
     herald.prove_bell(text)
 TO herald_daemon;
 
@@ -45,7 +45,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA herald TO herald_reader, herald_operator;
 -- The code by which a session is paired is for operators.
 REVOKE SELECT ON herald.health, herald.sessions FROM herald_reader;
 GRANT SELECT (sender, ask_at, asked_at, is_well, reason, purpose, purpose_until) ON herald.health TO herald_reader;
-GRANT SELECT (sender, gateway, state, reason, asked_at) ON herald.sessions TO herald_reader;
+GRANT SELECT (sender, gateway, state, reason, asked_at, until) ON herald.sessions TO herald_reader;
 GRANT EXECUTE ON FUNCTION
     herald.explain(bigint),
     herald.show(bigint),
@@ -54,6 +54,7 @@ GRANT EXECUTE ON FUNCTION
     herald.check_groups(text, text[]),
     herald.list_groups(text, text[], text[]),
     herald.sender_accounts(),
+    herald.lane_is_held(herald.lanes),
     herald.preview(text, jsonb, text),
     herald.local_time(timestamptz),
     herald.setting(text)

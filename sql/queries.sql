@@ -9,7 +9,7 @@ select * from herald.join($1, $2::bigint, $3::bigint[], $4, $5::int, $6)
 select * from herald.turn($1::bigint, $2::int, $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::int[], $8::int[], $9::text[], $10::text[], $11::text[])
 
 -- name: tell
-select * from herald.tell($1::text[], $2::text[], $3::int[], $4::text[], $5::text[])
+select * from herald.tell($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[])
 
 -- name: plan
 select * from herald.plan($1, $2, $3::int)
@@ -153,6 +153,15 @@ select name from herald.rules order by name
 
 -- name: cli_pause
 select herald.pause($1, coalesce($2, ''), coalesce($3, 'paused by hand'))
+
+-- name: cli_pair
+select herald.pair($1)
+
+-- name: cli_unpair
+select herald.unpair($1)
+
+-- name: cli_session
+select state, code, reason, ceil(extract(epoch from until - clock_timestamp()))::int from herald.sessions where sender = $1
 
 -- name: cli_resume
 select herald.resume($1, coalesce($2, ''), $3::boolean)

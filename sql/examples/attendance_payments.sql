@@ -105,9 +105,9 @@ SELECT y.payment_id AS key,
  -- What may still be owed, not all of history.
  WHERE y.paid_at > herald.now() - interval '7 days' AND y.paid_at <= herald.now();
 
--- Parents whom nothing reaches, for who can ask them for another number: the last message of the last 30 days was refused for good,
--- as the number is not on WhatsApp, or there was no number to send it to. Nothing of it is tried again by itself; a new number takes
--- the student from this list.
+-- Parents whom nothing reaches, for who can ask them for another number: the last message of the last 30 days was refused for
+-- good, as the number is not on WhatsApp, or there was no number to send it to. Nothing of it is tried again by itself; a new
+-- number takes the student from this list.
 CREATE OR REPLACE VIEW academy.unreachable AS
 SELECT s.student_id, s.name, s.class, s.parent, s.phone,
        CASE WHEN concat(n.error, n.response_body) ~* 'not (registered )?on whatsapp|no lid for user' THEN 'the number is not on WhatsApp'

@@ -2,10 +2,10 @@
 --
 --     psql -d app -f sql/examples/campaigns.sql
 --
--- Each user of the application has an account on WhatsApp, paired by a QR code that the application shows, and contacts. Who is enrolled
--- gets day 1's message on the next day at a sensible hour, then day 2's, …; and none any more from the moment in which a payment is noted. Where
--- a day's message can't go (the session was lost, the account is paused, a hundred have gone today) it goes the next day, and the
--- following ones each a day later: nobody gets two on one day, and nobody misses one.
+-- Each user of the application has an account on WhatsApp, paired by a QR code that the application shows, and contacts. Who is
+-- enrolled gets day 1's message on the next day at a sensible hour, then day 2's, …; and none any more from the moment in which
+-- a payment is noted. Where a day's message can't go (the session was lost, the account is paused, a hundred have gone today)
+-- it goes the next day, and the following ones each a day later: nobody gets two on one day, and nobody misses one.
 --
 -- Load it where `pgherald migrate` has been, as the owner of the tables and a member of herald_owner (or as superuser). It can
 -- be loaded again after a change: tables, what is in them, and what an administrator changed in messages, senders and holds
@@ -20,9 +20,10 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
 
--- 1. The application's tables -------------------------------------------------------------------------------------------------
+-- 1. The application's tables --------------------------------------------------------------------------------------------------
 --
--- They stand in for your own: leave accounts, contacts and enrolments out, and let campaigns.due and the triggers use what you have.
+-- They stand in for your own: leave accounts, contacts and enrolments out, and let campaigns.due and the triggers use what you
+-- have.
 
 CREATE SCHEMA IF NOT EXISTS campaigns;
 
@@ -67,7 +68,8 @@ CREATE TABLE IF NOT EXISTS campaigns.days (
     PRIMARY KEY (day, language)
 );
 
--- The server that keeps the sessions, one for each account that is made from now on. credential is the NAME of its API key (pgherald.conf(5)).
+-- The server that keeps the sessions, one for each account that is made from now on. credential is the NAME of its API key
+-- (pgherald.conf(5)).
 CREATE TABLE IF NOT EXISTS campaigns.gateway (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     gateway text NOT NULL DEFAULT 'webjs',
@@ -78,15 +80,16 @@ CREATE TABLE IF NOT EXISTS campaigns.gateway (
     sessions_max int NOT NULL DEFAULT 50
 );
 
--- 2. Senders: one for each account ------------------------------------------------------------------------------------------------
+-- 2. Senders: one for each account ---------------------------------------------------------------------------------------------
 --
--- The application's role needs no right to anything of pgherald: these functions run as their owner. The senders are those of a channel of
--- their own, so that no rule without a sender, of another system on this database, is carried by somebody's own account.
+-- The application's role needs no right to anything of pgherald: these functions run as their owner. The senders are those of a
+-- channel of their own, so that no rule without a sender, of another system on this database, is carried by somebody's own
+-- account.
 
 INSERT INTO herald.channels (name) VALUES ('campaigns') ON CONFLICT DO NOTHING;
 
--- A new account has a sender, campaigns-1, which is held, and not asked how it is, until campaigns.connect(). A pause of sending is another
--- hold of it.
+-- A new account has a sender, campaigns-1, which is held, and not asked how it is, until campaigns.connect(). A pause of
+-- sending is another hold of it.
 CREATE OR REPLACE FUNCTION campaigns.account_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -95,7 +98,8 @@ DECLARE
 BEGIN
     IF TG_OP = 'DELETE' THEN
         IF EXISTS (SELECT FROM campaigns.connections c WHERE c.account_id = OLD.account_id AND c.has_session) THEN
-            RAISE EXCEPTION 'account % is connected', OLD.account_id USING HINT = format('First SELECT campaigns.disconnect(%s);', OLD.account_id);
+            RAISE EXCEPTION 'account % is connected', OLD.account_id
+                USING HINT = format('First SELECT campaigns.disconnect(%s);', OLD.account_id);
         END IF;
         DELETE FROM herald.senders s WHERE s.name = sender_name;
         DELETE FROM herald.holds h WHERE h.kind = 'sender' AND h.name = sender_name;
@@ -105,7 +109,8 @@ BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO herald.senders (name, channel, gateway, base_url, account, credential, limits, gap, max_in_flight)
         SELECT sender_name, 'campaigns', g.gateway, g.base_url,
-               jsonb_build_object(CASE g.gateway WHEN 'evolution' THEN 'instance' ELSE 'session' END, sender_name), g.credential, g.limits, g.gap, 1
+               jsonb_build_object(CASE g.gateway WHEN 'evolution' THEN 'instance' ELSE 'session' END, sender_name),
+               g.credential, g.limits, g.gap, 1
           FROM campaigns.gateway g;
         INSERT INTO herald.holds (kind, name, cause, reason) VALUES ('sender', sender_name, 'unpaired', 'it was never connected');
         UPDATE herald.health h SET ask_at = 'infinity' WHERE h.sender = sender_name;
@@ -142,7 +147,8 @@ BEGIN
 END
 $$;
 
--- campaigns.disconnect(account): logs its session out; the telephone no longer lists it. What waits goes on once it is connected again.
+-- campaigns.disconnect(account): logs its session out; the telephone no longer lists it. What waits goes on once it is
+-- connected again.
 CREATE OR REPLACE FUNCTION campaigns.disconnect(account_id int) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -153,11 +159,12 @@ BEGIN
 END
 $$;
 
--- What the application shows: status connected, pairing (code: the QR code's text, until code_until), disconnecting or disconnected,
--- with the reason. Its code is as good as a key to the account: show each user their own alone.
+-- What the application shows: status connected, pairing (code: the QR code's text, until code_until), disconnecting, disconnected, or
+-- unknown (it was not asked yet, or did not say that it is disconnected), with the reason. Its code is as good as a key to the account: show
+-- each user their own alone.
 CREATE OR REPLACE VIEW campaigns.connections AS
 SELECT a.account_id, x.state AS status, x.code, x.code_until, x.reason,
-       x.state IN ('pairing', 'disconnecting')
+       x.state IN ('pairing', 'disconnecting', 'unknown')
            OR NOT EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.name = x.sender AND h.cause = 'unpaired') AS has_session
   FROM campaigns.accounts a
   JOIN herald.sessions x ON x.sender = 'campaigns-' || a.account_id;
@@ -167,7 +174,7 @@ CREATE OR REPLACE TRIGGER account_changed AFTER INSERT OR UPDATE ON campaigns.ac
 CREATE OR REPLACE TRIGGER account_goes BEFORE DELETE ON campaigns.accounts
     FOR EACH ROW EXECUTE FUNCTION campaigns.account_changed();
 
--- 3. Who enters the loop, and who leaves it -------------------------------------------------------------------------------------------
+-- 3. Who enters the loop, and who leaves it ------------------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION campaigns.enrolled() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -180,8 +187,8 @@ END
 $$;
 CREATE OR REPLACE TRIGGER enrolled BEFORE INSERT ON campaigns.enrolments FOR EACH ROW EXECUTE FUNCTION campaigns.enrolled();
 
--- Who pays leaves at once: the rule makes nothing more for them, and what waits already, a text or an image, is cancelled here. (What is
--- being sent in this moment is not called back.) A number that is corrected is told what the wrong one was not.
+-- Who pays leaves at once: the rule makes nothing more for them, and what waits already, a text or an image, is cancelled here.
+-- (What is being sent in this moment is not called back.) A number that is corrected is told what the wrong one was not.
 CREATE OR REPLACE FUNCTION campaigns.contact_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -216,10 +223,10 @@ $$;
 CREATE OR REPLACE TRIGGER contact_changed AFTER UPDATE OF paid_at, phone OR DELETE ON campaigns.contacts
     FOR EACH ROW EXECUTE FUNCTION campaigns.contact_changed();
 
--- 4. The days' messages are templates ---------------------------------------------------------------------------------------------------
+-- 4. The days' messages are templates ------------------------------------------------------------------------------------------
 --
--- An administrator edits campaigns.days; herald.templates follows. What had failed for want of a day's message, or for a field in it that
--- does not exist, is told once that is mended.
+-- An administrator edits campaigns.days; herald.templates follows. What had failed for want of a day's message, or for a field
+-- in it that does not exist, is told once that is mended.
 
 CREATE OR REPLACE FUNCTION campaigns.day_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -240,11 +247,11 @@ $$;
 CREATE OR REPLACE TRIGGER day_changed AFTER INSERT OR UPDATE OR DELETE ON campaigns.days
     FOR EACH ROW EXECUTE FUNCTION campaigns.day_changed();
 
--- 5. The rule's source -----------------------------------------------------------------------------------------------------------------
+-- 5. The rule's source ---------------------------------------------------------------------------------------------------------
 --
--- Of each contact in the loop the first day that was not told yet, if its time has come. A day is over when its message was sent, was
--- cancelled, or could not be sent in three attempts; one that can't be sent at all (no number, not on WhatsApp, a text with a hole in
--- it) stays until that is mended: see campaigns.problems.
+-- Of each contact in the loop the first day that was not told yet, if its time has come. A day is over when its message was
+-- sent, was cancelled, or could not be sent in three attempts; one that can't be sent at all (no number, not on WhatsApp, a
+-- text with a hole in it) stays until that is mended: see campaigns.problems.
 
 CREATE OR REPLACE VIEW campaigns.contact_days AS
 SELECT c.contact_id, d.day, n.send_status, n.error, n.sent_at, n.target,
@@ -277,14 +284,16 @@ SELECT c.contact_id AS key,
                WINDOW before AS (ORDER BY x.day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) f
         WHERE f.is_over IS NOT TRUE ORDER BY f.day LIMIT 1) d
  CROSS JOIN LATERAL (
-       SELECT (SELECT jsonb_agg(jsonb_build_object('type', 'image', 'url', i.url) ORDER BY i.n) FROM unnest(t.images) WITH ORDINALITY i (url, n)) AS media
+       SELECT (SELECT jsonb_agg(jsonb_build_object('type', 'image', 'url', i.url) ORDER BY i.n)
+                 FROM unnest(t.images) WITH ORDINALITY i (url, n)) AS media
          FROM campaigns.days t WHERE t.day = d.day ORDER BY t.language = c.language DESC, t.language = '' DESC LIMIT 1) m
  WHERE local.at::time >= a.opens_at AND local.at::time < a.closes_at
    AND c.paid_at IS NULL
    AND local.at::date >= greatest(e.enrolled_on + d.day, d.last_on + 1)
    AND local.at::date < e.enrolled_on + 60;  -- what may still be owed, not all of history
 
--- What is wrong, for who can mend it: a user, for their account and contacts; an administrator (account_id NULL) for the days' messages.
+-- What is wrong, for who can mend it: a user, for their account and contacts; an administrator (account_id NULL) for the days'
+-- messages.
 CREATE OR REPLACE VIEW campaigns.problems AS
 SELECT c.account_id, format('contact %s, %s', c.contact_id, c.name) AS subject,
        CASE WHEN x.target IS NULL AND nullif(btrim(c.phone), '') IS NULL THEN 'has no number' ELSE x.error END AS problem,
@@ -294,10 +303,12 @@ SELECT c.account_id, format('contact %s, %s', c.contact_id, c.name) AS subject,
   JOIN campaigns.contacts c ON c.contact_id = x.contact_id AND c.paid_at IS NULL
  WHERE x.send_status IN ('failed', 'suppressed') AND NOT x.is_over
 UNION ALL
-SELECT c.account_id, 'account ' || c.account_id, 'its session is disconnected' || coalesce(': ' || c.reason, ''), 'Connect it again, with the telephone at hand.'
+SELECT c.account_id, 'account ' || c.account_id, 'its session is disconnected' || coalesce(': ' || c.reason, ''),
+       'Connect it again, with the telephone at hand.'
   FROM campaigns.connections c
  WHERE c.status = 'disconnected'
-   AND EXISTS (SELECT FROM campaigns.contacts k JOIN campaigns.enrolments e ON e.contact_id = k.contact_id WHERE k.account_id = c.account_id AND k.paid_at IS NULL)
+   AND EXISTS (SELECT FROM campaigns.contacts k JOIN campaigns.enrolments e ON e.contact_id = k.contact_id
+                WHERE k.account_id = c.account_id AND k.paid_at IS NULL)
 UNION ALL
 SELECT a.account_id, 'account ' || a.account_id, h.reason, 'See to the server of the sessions; it is tried again by itself.'
   FROM campaigns.accounts a
@@ -306,7 +317,8 @@ SELECT a.account_id, 'account ' || a.account_id, h.reason, 'See to the server of
 UNION ALL
 SELECT NULL, format('day %s', d.day), format('it has no message in language "%s", which %s contacts have', l.language, l.n),
        CASE WHEN EXISTS (SELECT FROM campaigns.days t WHERE t.day = d.day AND t.language = '')
-            THEN 'They get the one of language ''''. Add a row to campaigns.days.' ELSE 'They are not told. Add a row to campaigns.days.' END
+            THEN 'They get the one of language ''''. Add a row to campaigns.days.'
+            ELSE 'They are not told. Add a row to campaigns.days.' END
   FROM (SELECT DISTINCT day FROM campaigns.days) d
  CROSS JOIN (SELECT c.language, count(*) AS n FROM campaigns.contacts c WHERE c.paid_at IS NULL GROUP BY c.language) l
  WHERE NOT EXISTS (SELECT FROM campaigns.days t WHERE t.day = d.day AND t.language = l.language);
@@ -339,26 +351,27 @@ INSERT INTO campaigns.days (day, body) VALUES
     (7, E'Today is the last day, {{name}}.\n{{account}}')
 ON CONFLICT DO NOTHING;
 
--- 6. The rule ---------------------------------------------------------------------------------------------------------------------------
+-- 6. The rule ------------------------------------------------------------------------------------------------------------------
 --
--- recheck: what had to wait for its turn is sent only if it is still owed, at a sensible hour: else it gives its key back, and is planned
--- anew on the next day. So nothing that waits gets too old (max_age).
--- forget_after: what was said to whom is forgotten; that it was said stays, so nobody is told again.
+-- recheck: what had to wait for its turn is sent only if it is still owed, at a sensible hour: else it gives its key back, and
+--     is planned anew on the next day. So nothing that waits gets too old (max_age).
+-- forget_after: what was said to whom is forgotten. That it was said stays for long after a loop may last (delete_after, whatever
+--     herald.settings has), so nobody is told again.
 
 SELECT herald.add_rule('campaigns', 'campaigns.due', every => '1 min', channel => 'campaigns', max_attempts => 3, recheck => true,
-                       max_age => '60 days', flood_limit => 5000, forget_after => '180 days');
+                       max_age => '60 days', flood_limit => 5000, forget_after => '180 days', delete_after => '1 year');
 
 COMMIT;
 
--- 7. Using it -----------------------------------------------------------------------------------------------------------------------------
+-- 7. Using it ------------------------------------------------------------------------------------------------------------------
 --
 -- A new rule starts paused. Look at what it would send, then let it go:
 --
 --     pgherald sweep campaigns --dry-run
 --     pgherald resume rule campaigns
 --
--- What the application does. A user signs up, and connects: the application draws code as a QR code, asks again each second, and is done when
--- status is 'connected'. (`pgherald pair campaigns-1` does the same in a terminal.)
+-- What the application does. A user signs up, and connects: the application draws code as a QR code, asks again each second,
+-- and is done when status is 'connected'. (`pgherald pair campaigns-1` does the same in a terminal.)
 --
 --     INSERT INTO campaigns.accounts (account_id, name, timezone) VALUES (1, 'Bright Courses', 'Asia/Karachi');
 --     SELECT campaigns.connect(1);
@@ -375,7 +388,8 @@ COMMIT;
 --     UPDATE campaigns.contacts SET paid_at = now() WHERE contact_id = 2;
 --     UPDATE campaigns.accounts SET enrolment_paused = true WHERE account_id = 1;
 --     UPDATE campaigns.accounts SET sending_paused = true WHERE account_id = 1;
---     UPDATE campaigns.days SET body = '{{name}}, see for yourself:', images = '{https://example.org/1.jpg,https://example.org/2.jpg}' WHERE day = 3;
+--     UPDATE campaigns.days SET body = '{{name}}, see for yourself:', images = '{https://example.org/1.jpg,https://example.org/2.jpg}'
+--      WHERE day = 3;
 --     SELECT campaigns.disconnect(1);
 --
 -- How far each contact is; what is wrong, for the user and for the administrator:

@@ -144,8 +144,9 @@ SELECT r.*, o.period, o.due_at
         ORDER BY d.day DESC LIMIT 1) o
  WHERE c.at < o.due_at + r.send_within AND o.due_at >= r.active_from;
 
--- Who is to be told of what, and in which period: a student of all that is owed, or of one invoice. It is looked at every minute, and
--- mostly nothing is due: the rules come first (MATERIALIZED, OFFSET 0), and what is owed is added up only where one asks.
+-- Who is to be told of what, and in which period: a student of all that is owed, or of one invoice. It is looked at every
+-- minute, and mostly nothing is due: the rules come first (MATERIALIZED, OFFSET 0), and what is owed is added up only where one
+-- asks.
 CREATE OR REPLACE VIEW fees.matches AS
 WITH occasion AS MATERIALIZED (SELECT * FROM fees.occasions),
      owing AS MATERIALIZED (
@@ -254,6 +255,14 @@ UPDATE herald.senders SET gap = :'gateway_gap' WHERE name = 'fees';
 INSERT INTO herald.recipients (name, address) VALUES ('administrator', :'administrator')
 ON CONFLICT (name, channel) DO UPDATE SET address = EXCLUDED.address;
 \endif
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM herald.recipients r WHERE r.name = 'administrator') THEN
+        RAISE WARNING 'there is no recipient "administrator", so nobody hears of what it is for'
+            USING HINT = 'psql -v administrator=+… -f this file, or INSERT INTO herald.recipients (name, address) VALUES (''administrator'', …).';
+    END IF;
+END
+$$;
 
 -- The calling code of numbers that are written without one: 0300-1234567 is +923001234567. Set once for the installation.
 UPDATE herald.settings SET value = '92' WHERE name = 'default_country' AND value = '';
@@ -297,8 +306,8 @@ COMMIT;
 --     pgherald resume rule fee_reminders
 --     pgherald resume rule fee_failures
 --
--- What is wrong with the office's rules; how the gateway is, which is asked every five minutes (health_interval of herald.settings); how it
--- went, day by day; what became of one student's reminders:
+-- What is wrong with the office's rules; how the gateway is, which is asked every five minutes (health_interval of
+-- herald.settings); how it went, day by day; what became of one student's reminders:
 --
 --     SELECT * FROM fees.problems;
 --     SELECT is_well, reason, asked_at FROM herald.health WHERE sender = 'fees';

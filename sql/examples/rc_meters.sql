@@ -4,8 +4,8 @@
 --
 -- A customer pays, and the metering system asks the meter to connect again. Mostly that takes minutes. In progress for one to
 -- two hours it is an ALERT, for more than two hours the meter is STUCK and somebody has to go there: the WhatsApp group of its
--- NOCS (the local network operation and customer service) is told; the group DEFAULT where that NOCS has none. What nobody in the group
--- has read within half an hour goes to a supervisor, and what WhatsApp does not take goes out as an email.
+-- NOCS (the local network operation and customer service) is told; the group DEFAULT where that NOCS has none. What nobody in
+-- the group has read within half an hour goes to a supervisor, and what WhatsApp does not take goes out as an email.
 --
 -- Load it where `pgherald migrate` has been, as the owner of the tables and a member of herald_owner (or as superuser). It can
 -- be loaded again after a change: tables, what is in them, and what an administrator changed in senders, recipients and holds
@@ -28,15 +28,16 @@ SET LOCAL client_min_messages = warning;
 --
 -- They stand in for your own: leave this part out, and let the views of part 2 read what you have.
 --
--- Where the metering system has a database of its own, they are foreign tables: the views read them as they read tables, but no trigger can be
--- put on what is elsewhere, so the sweep alone finds what is late, each minute. For a PostgreSQL, first
+-- Where the metering system has a database of its own, they are foreign tables: the views read them as they read tables, but no
+-- trigger can be put on what is elsewhere, so the sweep alone finds what is late, each minute. For a PostgreSQL, first
 --
 --     CREATE EXTENSION postgres_fdw;
 --     CREATE SERVER metering FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'metering.example.org', dbname 'ami', connect_timeout '5');
 --     CREATE USER MAPPING FOR CURRENT_USER SERVER metering OPTIONS (user 'reader', password 'kept in a file that psql reads');
 --
--- as the role that loads this file, and then psql -v metering_server=metering. For an Oracle it is oracle_fdw, whose tables are named
--- OPTIONS (schema 'AMI', table 'METERS'): make the two foreign tables by hand, with the columns below, and load this without the variable.
+-- as the role that loads this file, and then psql -v metering_server=metering. For an Oracle it is oracle_fdw, whose tables are
+-- named OPTIONS (schema 'AMI', table 'METERS'): make the two foreign tables by hand, with the columns below, and load this
+-- without the variable.
 
 CREATE SCHEMA IF NOT EXISTS ami;
 
@@ -114,21 +115,23 @@ SELECT s.meter_number AS key,  -- what the trigger captures; it must reach an in
  WHERE s.rc_status = 'IN_PROGRESS'
    AND s.rc_triggered_at <= now() - interval '1 hour';
 
--- What a group was told half an hour ago or more, and none of it has read, while the meter still hangs: once for each message. It wants
--- receipts (`pgherald web`): a group's message counts as read when one of its members has read it.
+-- What a group was told half an hour ago or more, and none of it has read, while the meter still hangs: once for each message.
+-- It wants receipts (`pgherald web`): a group's message counts as read when one of its members has read it.
 CREATE OR REPLACE VIEW ami.unread AS
 SELECT n.id::text AS dedup_key,
        'SUPERVISOR' AS recipient,
        jsonb_build_object('what', coalesce('meter ' || n.meter_number, concat(n.payload ->> 'count', ' meters')),
-                          'nocs_name', coalesce(n.nocs_name, n.recipient), 'duration_status', coalesce(n.duration_status, 'LATE'), 'minutes', floor(extract(epoch FROM now() - n.sent_at) / 60)::bigint) AS data
+                          'nocs_name', coalesce(n.nocs_name, n.recipient), 'duration_status', coalesce(n.duration_status, 'LATE'),
+                          'minutes', floor(extract(epoch FROM now() - n.sent_at) / 60)::bigint) AS data
   FROM public.whatsapp_notifications n
  WHERE n.rule = 'rc_meters' AND n.created_at > now() - interval '1 day'
    AND n.send_status IN ('sent', 'delivered') AND n.sent_at < now() - interval '30 min'
    AND (n.meter_number IS NULL  -- several, told in one message
         OR EXISTS (SELECT FROM ami.meter_status s WHERE s.meter_number = n.meter_number AND s.rc_status = 'IN_PROGRESS'));
 
--- What WhatsApp did not take: refused, out of attempts, in doubt, or waiting for a quarter of an hour, as its gateway is down or its session
--- lost. It is mailed with the same text, to the address of its NOCS; once the gateway works again, the group gets it too.
+-- What WhatsApp did not take: refused, out of attempts, in doubt, or waiting for a quarter of an hour, as its gateway is down
+-- or its session lost. It is mailed with the same text, to the address of its NOCS; once the gateway works again, the group
+-- gets it too.
 CREATE OR REPLACE VIEW ami.not_taken AS
 SELECT n.id::text AS dedup_key,
        coalesce(n.recipient, 'DEFAULT') AS recipient,
@@ -139,8 +142,8 @@ SELECT n.id::text AS dedup_key,
    AND (n.send_status = 'failed'
         OR n.send_status IN ('pending', 'sending', 'in_doubt', 'expired') AND n.created_at < now() - interval '15 min');
 
--- How it went, for reports: a line for each day, NOCS and severity; times are from planning to when the first of the group had it, and
--- had read it. What was told with others counts as the message that told it.
+-- How it went, for reports: a line for each day, NOCS and severity; times are from planning to when the first of the group had
+-- it, and had read it. What was told with others counts as the message that told it.
 CREATE OR REPLACE VIEW ami.deliveries AS
 SELECT (n.created_at AT TIME ZONE z.value)::date AS day, n.nocs_name, n.duration_status, count(*) AS meters,
        count(*) FILTER (WHERE m.status IN ('sent', 'delivered', 'read')) AS sent,
@@ -243,8 +246,17 @@ ON CONFLICT (name, channel) DO NOTHING;
 INSERT INTO herald.recipients (name, address) VALUES ('SUPERVISOR', :'supervisor')
 ON CONFLICT (name, channel) DO UPDATE SET address = EXCLUDED.address;
 \endif
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM herald.recipients r WHERE r.name = 'SUPERVISOR') THEN
+        RAISE WARNING 'there is no recipient "SUPERVISOR", so nobody hears of what it is for'
+            USING HINT = 'psql -v supervisor=+… -f this file, or INSERT INTO herald.recipients (name, address) VALUES (''SUPERVISOR'', …).';
+    END IF;
+END
+$$;
 
--- Mails. An address for a NOCS is a row of its own: ('NOCS-1', 'email', 'nocs-1@example.org'). credential: the password of "user" in account.
+-- Mails. An address for a NOCS is a row of its own: ('NOCS-1', 'email', 'nocs-1@example.org'). credential: the password of
+-- "user" in account.
 \if :{?mail_url}
 INSERT INTO herald.senders (name, channel, gateway, base_url, account)
 VALUES ('ami_mail', 'email', 'smtp', :'mail_url', jsonb_build_object('from', :'mail_from')) ON CONFLICT (name) DO NOTHING;
@@ -266,7 +278,8 @@ SELECT herald.add_rule('rc_meters', 'ami.late_meters', every => '15 min', sender
 SELECT herald.watch('ami.meter_status', 'rc_meters', key => 'meter_number', columns => '{rc_status,rc_triggered_at}');
 \endif
 
--- recheck: what is read, or connected, before the supervisor's turn is not told. urgent: it does not wait for the end of quiet hours.
+-- recheck: what is read, or connected, before the supervisor's turn is not told. urgent: it does not wait for the end of quiet
+-- hours.
 SELECT herald.add_rule('rc_meters_unread', 'ami.unread', 'rc_meter_unread', every => '1 min', sender => 'ami', recheck => true,
                        urgent => true, priority => 5);
 \if :{?mail_url}
@@ -320,8 +333,8 @@ COMMIT;
 --     INSERT INTO whatsapp_notifications (rule, dedup_key, recipient, send_status, error)
 --     VALUES ('rc_meters', '12345678', 'NOCS-1', 'suppressed', 'under repair, says the NOCS');
 --
--- One failed concentrator leaves two hundred meters stuck. A message to the group for all that got late within five minutes, with a line
--- for each of the first ten, in place of two hundred:
+-- One failed concentrator leaves two hundred meters stuck. A message to the group for all that got late within five minutes,
+-- with a line for each of the first ten, in place of two hundred:
 --
 --     CREATE OR REPLACE VIEW ami.late_meters_gathered AS SELECT key, dedup_key, recipient, data FROM ami.late_meters;
 --     GRANT SELECT ON ami.late_meters_gathered TO herald_rules;

@@ -51,8 +51,8 @@ CREATE TABLE IF NOT EXISTS school.test_processing (
 -- What the sweep looks for.
 CREATE INDEX IF NOT EXISTS test_processing_ended ON school.test_processing (changed_at) WHERE status IN ('Successful', 'Failed');
 
--- The share of educators who are told, from when on: a row is added, and none changed. Of a test that ended before a row's time nothing is
--- told on account of it, so that who comes in later is not told of last week's tests.
+-- The share of educators who are told, from when on: a row is added, and none changed. Of a test that ended before a row's time
+-- nothing is told on account of it, so that who comes in later is not told of last week's tests.
 CREATE TABLE IF NOT EXISTS school.rollout (
     since timestamptz PRIMARY KEY DEFAULT now(),
     percent int NOT NULL CHECK (percent BETWEEN 0 AND 100)
@@ -71,8 +71,8 @@ INSERT INTO school.alerting DEFAULT VALUES ON CONFLICT DO NOTHING;
 --
 -- Every row is a notification that ought to exist; pgherald makes those that do not exist yet.
 
--- An educator's place between 0 and 99: the same for ever, and on every server. With 20 percent those below 20 are told, and with 40 they still
--- are. Who is in it now:
+-- An educator's place between 0 and 99: the same for ever, and on every server. With 20 percent those below 20 are told, and
+-- with 40 they still are. Who is in it now:
 CREATE OR REPLACE VIEW school.cohort AS
 SELECT e.educator_id, e.name, h.place,
        h.place < (SELECT r.percent FROM school.rollout r WHERE r.since <= herald.now() ORDER BY r.since DESC LIMIT 1) AS is_in
@@ -113,12 +113,13 @@ SELECT key, dedup_key, recipient, data FROM school.ended_tests WHERE status = 'S
 CREATE OR REPLACE VIEW school.failed_tests AS
 SELECT key, dedup_key, recipient, data FROM school.ended_tests WHERE status = 'Failed';
 
--- More of the last hour's messages failed than school.alerting says: told once an hour. Messages that wait count neither way, nor do those for
--- whom there is no number.
+-- More of the last hour's messages failed than school.alerting says: told once an hour. Messages that wait count neither way,
+-- nor do those for whom there is no number.
 CREATE OR REPLACE VIEW school.alarms AS
 SELECT floor(extract(epoch FROM herald.now()) / 3600)::bigint::text AS dedup_key,
        'administrator' AS recipient,
-       jsonb_build_object('failed', f.failed, 'total', f.total, 'percent', round(100.0 * f.failed / f.total), 'example', left(f.example, 300)) AS data
+       jsonb_build_object('failed', f.failed, 'total', f.total, 'percent', round(100.0 * f.failed / f.total),
+                          'example', left(f.example, 300)) AS data
   FROM school.alerting a
  CROSS JOIN (SELECT count(*) AS total, count(*) FILTER (WHERE n.send_status = 'failed') AS failed,
                     max(n.error) FILTER (WHERE n.send_status = 'failed') AS example
@@ -186,6 +187,14 @@ UPDATE herald.senders SET account = account || jsonb_build_object('phone_number_
 INSERT INTO herald.recipients (name, address) VALUES ('administrator', :'administrator')
 ON CONFLICT (name, channel) DO UPDATE SET address = EXCLUDED.address;
 \endif
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM herald.recipients r WHERE r.name = 'administrator') THEN
+        RAISE WARNING 'there is no recipient "administrator", so nobody hears of what it is for'
+            USING HINT = 'psql -v administrator=+… -f this file, or INSERT INTO herald.recipients (name, address) VALUES (''administrator'', …).';
+    END IF;
+END
+$$;
 
 -- The calling code of numbers that are written without one: 01711-000001 is +8801711000001. Set once for the installation.
 UPDATE herald.settings SET value = '880' WHERE name = 'default_country' AND value = '';

@@ -1,5 +1,6 @@
 -- herald.backstop(node, incarnation, asleep_sec, wakes): the look that a daemon takes every 30 s whether or not it was rung for: renews
--- its listener's row, notes how often it woke (herald.listeners.wakes), frees messages that wait behind one that a user deleted, forgets old counts and requests, and lets the history forget.
+-- its listener's row, notes how often it woke (herald.listeners.wakes), leaves to a person what is in doubt and must not be sent again, frees
+-- messages that wait behind one that a user deleted, forgets old counts and requests, and lets the history forget.
 CREATE OR REPLACE FUNCTION herald.backstop(node_name text, daemon_incarnation bigint, asleep_sec int, daemon_wakes bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -7,8 +8,18 @@ AS $$
 BEGIN
     PERFORM herald.attend(node_name, daemon_incarnation, asleep_sec);
     UPDATE herald.listeners l SET wakes = daemon_wakes WHERE l.node = node_name;
-    IF EXISTS (SELECT FROM public.whatsapp_notifications n WHERE n.behind)
-       AND pg_try_advisory_xact_lock(hashtext('herald'), hashtext('claim')) THEN
+    -- What a rule leaves to a person when it is in doubt is left to them also while no sender is open.
+    PERFORM herald.claim_others(clock_timestamp(), array_agg(d.id), array_agg('decide'::text))
+       FROM (SELECT n.id
+               FROM (SELECT a.notification_id, a.attempt_id FROM herald.attempts a WHERE a.outcome LIKE '%in_doubt%'
+                      ORDER BY a.attempt_id DESC LIMIT 1000) a
+               JOIN public.whatsapp_notifications n ON n.id = a.notification_id AND n.attempt_id = a.attempt_id
+               JOIN herald.rules r ON r.name = n.rule AND r.in_doubt = 'hold'
+              WHERE n.send_status = 'in_doubt' AND n.owner IS NULL AND n.next_at <= clock_timestamp()
+                FOR NO KEY UPDATE OF n SKIP LOCKED) d
+     HAVING count(*) > 0;
+    IF EXISTS (SELECT FROM public.whatsapp_notifications n WHERE n.behind) THEN
+        LOCK TABLE herald.claim_lock IN EXCLUSIVE MODE;
         UPDATE public.whatsapp_notifications n SET behind = false, next_at = herald.not_below_floor(n.lane, n.next_at)
          WHERE n.id IN (SELECT min(b.id) FROM public.whatsapp_notifications b WHERE b.behind
                            AND NOT EXISTS (SELECT FROM public.whatsapp_notifications f WHERE f.owner IS NOT NULL AND f.target = b.target)

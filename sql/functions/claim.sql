@@ -1,6 +1,6 @@
 -- herald.claim(incarnation, room): claims up to room due messages: they are 'sending' from here on, with an attempt id, an owner
--- and a lease. Called by herald.turn(), under its advisory lock and in a statement of its own, whose snapshot sees every
--- earlier claim: so limits, and "no two in flight to one recipient", are exact across nodes.
+-- and a lease. Called by herald.turn(), under its lock (herald.claim_lock) and in a statement of its own, whose snapshot sees
+-- every earlier claim: so limits, and "no two in flight to one recipient", are exact across nodes.
 --
 -- Of the due rows that it meets on the way it also decides those in doubt, expires those too old, defers those whose template
 -- or recipient is held, and puts those behind whose recipient has a message in flight. Those that had to wait, of a rule that wants them
@@ -19,7 +19,8 @@ DECLARE
     own text[];
     busy text[];
     first_lease timestamptz;
-    rows_held boolean;
+    some_opted_out boolean;
+    some_held boolean;
     some_quiet boolean;
     some_recheck boolean;
     is_counted boolean;
@@ -28,14 +29,16 @@ DECLARE
     sender_free int[];
     met bigint;
     ids bigint[];
+    targets text[];
     actions text[];
     senders text[];
 BEGIN
     SELECT f.senders, f.own, f.targets, f.first_lease, moment + s.value::interval + interval '15 s',
-           EXISTS (SELECT FROM herald.holds h WHERE h.kind IN ('template', 'recipient')),
+           EXISTS (SELECT FROM herald.holds h WHERE h.cause = 'opt-out'),
+           EXISTS (SELECT FROM herald.holds h WHERE h.kind IN ('template', 'recipient') AND h.cause <> 'opt-out'),
            EXISTS (SELECT FROM herald.recipients p WHERE p.quiet_hours IS NOT NULL),
            EXISTS (SELECT FROM herald.rules r WHERE r.recheck OR r.digest IS NOT NULL)
-      INTO flying, own, busy, first_lease, lease_end, rows_held, some_quiet, some_recheck
+      INTO flying, own, busy, first_lease, lease_end, some_opted_out, some_held, some_quiet, some_recheck
       FROM herald.settings s,
            (SELECT array_agg(n.sender) AS senders, array_agg(n.target) AS targets, min(n.next_at) AS first_lease,
                    coalesce(array_agg(n.sender) FILTER (WHERE n.owner = incarnation), '{}') AS own
@@ -52,49 +55,34 @@ BEGIN
       INTO sender_names, sender_channels, sender_free, is_counted
       FROM herald.sender_room(moment, room, flying, own) s WHERE s.free > 0;
 
-    SELECT count(*), array_agg(j.id), array_agg(j.action), array_agg(j.lane_sender)
-      INTO met, ids, actions, senders
-      FROM (SELECT v.id, coalesce(v.lane_sender, '#' || v.channel) AS lane_sender,
-                   CASE WHEN v.verdict = 'take' AND row_number() OVER (PARTITION BY v.target, v.verdict ORDER BY v.id) > 1
-                        THEN 'behind' ELSE v.verdict END AS action
-              FROM (SELECT m.*,
-                           CASE WHEN m.expires_at <= moment THEN 'expire'
-                                WHEN m.send_status = 'in_doubt' THEN 'decide'
-                                WHEN rows_held AND EXISTS (
-                                     SELECT FROM herald.holds h WHERE h.kind = 'recipient' AND h.cause = 'opt-out'
-                                        AND h.name IN (m.target, m.recipient)) THEN 'suppress'
-                                WHEN rows_held AND EXISTS (
-                                     SELECT FROM herald.holds h
-                                      WHERE (h.kind = 'template' AND h.name = m.template
-                                             OR h.kind = 'recipient' AND h.name IN (m.target, m.recipient))
-                                        AND (h.until IS NULL OR h.until > moment)) THEN 'defer'
-                                WHEN some_quiet AND EXISTS (
-                                     SELECT FROM herald.recipients p
-                                      WHERE (p.name = m.recipient OR p.address = m.target) AND p.channel = m.channel AND p.quiet_hours IS NOT NULL
-                                        AND herald.quiet_until(p, moment) IS NOT NULL)
-                                     AND NOT EXISTS (SELECT FROM herald.rules r WHERE r.name = m.lane_rule AND r.urgent) THEN 'quiet'
-                                WHEN some_recheck AND m.part_of IS NULL AND coalesce(m.confirmed_at, m.created_at) < moment - interval '1 min'
-                                     AND EXISTS (SELECT FROM herald.rules r WHERE r.name = m.lane_rule AND r.recheck) THEN 'recheck'
-                                WHEN m.gathers THEN 'recheck'
-                                WHEN m.target IN (SELECT unnest(busy)) THEN 'behind'
-                                ELSE 'take' END AS verdict
-                      FROM (SELECT c.*, l.channel, l.sender AS lane_sender, l.rule AS lane_rule, l.priority
-                              FROM herald.lanes l
-                             CROSS JOIN LATERAL (
-                                   SELECT sum(f.free) AS free FROM unnest(sender_names, sender_channels, sender_free) AS f (name, channel, free)
-                                    WHERE f.channel = l.channel AND (l.sender IS NULL OR f.name = l.sender)) s
-                             CROSS JOIN LATERAL (
-                                   SELECT n.id, n.target, n.next_at, n.send_status, n.template, n.recipient, n.expires_at,
-                                          n.created_at, n.confirmed_at, n.part_of, n.gathers
-                                     FROM public.whatsapp_notifications n
-                                    WHERE n.lane = l.id AND n.next_at BETWEEN l.floor AND moment AND n.owner IS NULL AND NOT n.behind
-                                    ORDER BY n.next_at, n.id LIMIT least(room, s.free)
-                                      FOR NO KEY UPDATE SKIP LOCKED) c
-                             WHERE s.free > 0
-                               AND NOT EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'rule' AND h.name = l.rule)
-                               AND NOT (some_recheck AND EXISTS (SELECT FROM herald.rechecks w WHERE w.rule = l.rule))
-                             ORDER BY l.priority DESC, c.next_at, c.id LIMIT room) m) v
-             ORDER BY v.priority DESC, v.next_at, v.id) j;
+    SELECT count(*), array_agg(m.id), array_agg(m.target), array_agg(m.action), array_agg(m.sender)
+      INTO met, ids, targets, actions, senders
+      FROM (SELECT c.id, c.target, coalesce(l.sender, '#' || l.channel) AS sender,
+                   CASE WHEN c.send_status = 'in_doubt' THEN 'decide' WHEN c.expires_at <= moment THEN 'expire' ELSE 'take' END AS action
+              FROM herald.lanes l
+             CROSS JOIN LATERAL (
+                   SELECT sum(f.free) AS free FROM unnest(sender_names, sender_channels, sender_free) AS f (name, channel, free)
+                    WHERE f.channel = l.channel AND (l.sender IS NULL OR f.name = l.sender)) s
+             CROSS JOIN LATERAL (
+                   SELECT n.id, n.target, n.next_at, n.send_status, n.expires_at
+                     FROM public.whatsapp_notifications n
+                    WHERE n.lane = l.id AND n.next_at BETWEEN l.floor AND moment AND n.owner IS NULL AND NOT n.behind
+                    ORDER BY n.next_at, n.id LIMIT least(room, s.free)
+                      FOR NO KEY UPDATE SKIP LOCKED) c
+             WHERE s.free > 0
+               AND NOT EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'rule' AND h.name = l.rule)
+               AND NOT (some_recheck AND EXISTS (SELECT FROM herald.rechecks w WHERE w.rule = l.rule))
+             ORDER BY l.priority DESC, c.next_at, c.id LIMIT room) m;
+    IF met > 0 AND (some_opted_out OR some_held OR some_quiet OR some_recheck) THEN
+        actions := herald.judge(moment, ids, actions, some_opted_out, some_held, some_quiet, some_recheck);
+    END IF;
+    IF met > 1 OR met = 1 AND busy IS NOT NULL THEN
+        SELECT array_agg(CASE WHEN v.action = 'take' AND (v.nth > 1 OR v.target IN (SELECT unnest(busy))) THEN 'behind' ELSE v.action END
+                         ORDER BY v.place)
+          INTO actions
+          FROM (SELECT t.target, t.action, t.place, row_number() OVER (PARTITION BY t.target, t.action ORDER BY t.id) AS nth
+                  FROM unnest(ids, targets, actions) WITH ORDINALITY t (id, target, action, place)) v;
+    END IF;
 
     IF NOT actions <@ '{take}' THEN
         PERFORM herald.claim_others(moment, ids, actions);

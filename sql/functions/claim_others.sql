@@ -24,35 +24,39 @@ BEGIN
      WHERE t.action = 'expire' AND n.id = t.id;
     UPDATE public.whatsapp_notifications n
        SET send_status = 'suppressed', next_at = NULL,
-           error = (SELECT 'opted out: ' || h.reason FROM herald.holds h
-                     WHERE h.kind = 'recipient' AND h.cause = 'opt-out' AND h.name IN (n.target, n.recipient) LIMIT 1)
+           error = (SELECT 'opted out: ' || o.reason FROM unnest(ARRAY[n.target, n.recipient]) a (name)
+                     CROSS JOIN LATERAL (SELECT h.reason FROM herald.holds h
+                                          WHERE h.kind = 'recipient' AND h.name = a.name AND h.cause = 'opt-out' OFFSET 0) o LIMIT 1)
+                   || CASE WHEN n.send_status = 'in_doubt' THEN '; it is in doubt: ' || n.error ELSE '' END
       FROM unnest(ids, actions) AS t (id, action)
      WHERE t.action = 'suppress' AND n.id = t.id;
     UPDATE public.whatsapp_notifications n
-       SET send_status = CASE WHEN d.resend THEN 'pending' ELSE n.send_status END,
+       SET send_status = CASE WHEN d.resend THEN 'pending' WHEN d.is_late THEN 'expired' ELSE n.send_status END,
            next_at = CASE WHEN d.resend THEN herald.not_below_floor(n.lane, n.created_at) END,
            resends = n.resends + d.resend::int,
            resent_at = CASE WHEN d.resend THEN moment ELSE n.resent_at END,
            error = CASE WHEN d.resend THEN 'sent again after having been in doubt: ' || n.error
+                        WHEN d.is_late THEN 'waited longer than it was worth telling: ' || n.error
                         WHEN n.resends >= resend_limit THEN format('in doubt %s times: look at it before retrying it: ', n.resends + 1) || n.error
                         ELSE n.error END
-      FROM (SELECT t.id, coalesce(r.in_doubt, 'resend') = 'resend' AND w.resends < resend_limit AS resend
+      FROM (SELECT t.id, may.resend AND NOT may.late AS resend, may.resend AND may.late AS is_late
               FROM unnest(ids, actions) AS t (id, action)
               JOIN public.whatsapp_notifications w ON w.id = t.id
               LEFT JOIN herald.rules r ON r.name = w.rule
+             CROSS JOIN LATERAL (SELECT coalesce(r.in_doubt, 'resend') = 'resend' AND w.resends < resend_limit AS resend,
+                                        coalesce(w.expires_at <= moment, false) AS late) may
              WHERE t.action = 'decide') d
      WHERE n.id = d.id;
     UPDATE public.whatsapp_notifications n
-       SET next_at = coalesce((SELECT max(herald.quiet_until(p, moment)) FROM herald.recipients p
-                                WHERE (p.name = n.recipient OR p.address = n.target) AND p.channel = n.channel
-                                  AND p.quiet_hours IS NOT NULL), moment)
+       SET next_at = coalesce(herald.quiet_end(n, moment), moment)
       FROM unnest(ids, actions) AS t (id, action)
      WHERE t.action = 'quiet' AND n.id = t.id;
     UPDATE public.whatsapp_notifications n
-       SET next_at = coalesce((SELECT CASE WHEN bool_or(h.until IS NULL) THEN 'infinity' ELSE max(h.until) END FROM herald.holds h
-                                WHERE (h.kind = 'template' AND h.name = n.template
-                                       OR h.kind = 'recipient' AND h.name IN (n.target, n.recipient))
-                                  AND (h.until IS NULL OR h.until > moment)), moment)
+       SET next_at = coalesce((SELECT CASE WHEN bool_or(o.until IS NULL) THEN 'infinity' ELSE max(o.until) END
+                                 FROM (VALUES ('template', n.template), ('recipient', n.target), ('recipient', n.recipient)) a (kind, name)
+                                CROSS JOIN LATERAL (SELECT h.until FROM herald.holds h
+                                                     WHERE h.kind = a.kind AND h.name = a.name AND h.cause <> 'opt-out' OFFSET 0) o
+                                WHERE o.until IS NULL OR o.until > moment), moment)
       FROM unnest(ids, actions) AS t (id, action)
      WHERE t.action = 'defer' AND n.id = t.id;
 END

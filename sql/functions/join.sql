@@ -47,7 +47,7 @@ BEGIN
     PERFORM herald.attend(node_name, incarnation, 0);
     DELETE FROM herald.listeners l WHERE l.node = '';
 
-    PERFORM pg_advisory_xact_lock(hashtext('herald'), hashtext('claim'));
+    LOCK TABLE herald.claim_lock IN EXCLUSIVE MODE;
     UPDATE herald.listeners l SET joins = l.joins + 1 WHERE l.node = node_name RETURNING l.joins INTO joins;
     WITH given AS (
         UPDATE public.whatsapp_notifications n

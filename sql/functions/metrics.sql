@@ -10,10 +10,7 @@ SET enable_hashjoin = off
 SET enable_mergejoin = off
 AS $$
     WITH lane AS (
-        SELECT l.id, l.floor, EXISTS (SELECT FROM herald.holds h
-                              WHERE h.kind = 'all' OR h.kind = 'rule' AND h.name = l.rule OR h.kind = 'sender' AND h.name = l.sender
-                                 OR h.kind = 'channel' AND h.name = l.channel) AS is_held
-          FROM herald.lanes l
+        SELECT l.id, l.floor, herald.lane_is_held(l) IS TRUE AS is_held FROM herald.lanes l
     ), waiting AS (
         SELECT n.send_status, n.next_at
           FROM lane CROSS JOIN LATERAL (SELECT w.send_status, w.next_at FROM public.whatsapp_notifications w

@@ -39,7 +39,7 @@ BEGIN
         UNION ALL
         SELECT min(s.acknowledge_by) FROM herald.sender_state s
         UNION ALL
-        SELECT min(h.until) FROM herald.holds h WHERE h.until > moment AND h.cause <> 'blocked'
+        SELECT min(h.until) FROM herald.holds h WHERE h.until > moment AND h.cause NOT IN ('opt-out', 'blocked')
         UNION ALL
         SELECT greatest(min(n.next_at), pg_postmaster_start_time() + herald.lease())
           FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL AND n.attempt_id >= first_attempt HAVING count(*) > 0

@@ -27,7 +27,7 @@ BEGIN
         RETURN;
     END IF;
     PERFORM set_config('synchronous_commit', 'on', true);  -- what is claimed must be so before its request leaves
-    PERFORM pg_advisory_xact_lock(hashtext('herald'), hashtext('claim'));
+    LOCK TABLE herald.claim_lock IN EXCLUSIVE MODE;
     IF EXISTS (SELECT FROM herald.listeners l WHERE l.incarnation = plan_and_claim.incarnation AND l.joins = plan_and_claim.joins) THEN
         RETURN QUERY SELECT c.* FROM herald.claim(incarnation, room) c;
     END IF;

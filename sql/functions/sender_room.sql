@@ -28,7 +28,8 @@ AS $$
       LEFT JOIN LATERAL (SELECT r.* FROM herald.limit_room(s, moment) r WHERE s.limits <> '{}' OFFSET 0) l ON true
      WHERE s.enabled
        AND NOT EXISTS (SELECT FROM herald.holds p
-                        WHERE p.cause <> 'blocked'
+                        WHERE p.kind IN ('all', 'channel', 'sender') AND p.name IN ('', s.channel, s.name)
+                          AND p.cause <> 'opt-out' AND p.cause <> 'blocked'
                           AND (p.kind = 'sender' AND p.name = s.name OR p.kind = 'channel' AND p.name = s.channel OR p.kind = 'all')
                           AND (p.until IS NULL OR p.until > moment));
 $$;

@@ -1,13 +1,15 @@
--- herald.tell(senders, answers, waits, reasons, codes): what the gateways that herald.ask() named said of these senders:
+-- herald.tell(senders, answers, waits, reasons, codes, purposes): what the gateways that herald.ask() named said of these senders:
 --
 --   answers  'well', 'ill', or 'unknown' (the gateway was there, and its answer told nothing)
 --   waits    of an ill one: seconds until it is worth asking again; NULL: the back-off decides
 --   reasons  why, for a person
 --   codes    of one that answers 'code', which it may where pairing was asked for: what its QR code says
+--   purposes for which it was asked, as herald.ask() yielded them; where something else is wanted by now the answer is not looked at
 --
 -- One that is well, or not known to be ill, gets what its hold still waits for, once its pause is over: nothing, or one message as a
--- probe. One that is ill is held. Yields what a person should hear of: 'held' and 'opened', as herald.turn() does.
-CREATE OR REPLACE FUNCTION herald.tell(senders text[], answers text[], waits int[], reasons text[], codes text[])
+-- probe. One that is ill is held. Yields what a person should hear of: 'held' and 'opened', as herald.turn() does,
+-- and 'unpaired', as herald.tell_session() does.
+CREATE OR REPLACE FUNCTION herald.tell(senders text[], answers text[], waits int[], reasons text[], codes text[], purposes text[])
 RETURNS TABLE (what text, sender text, reason text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -18,8 +20,8 @@ DECLARE
     one record;
 BEGIN
     FOR one IN SELECT u.sender, u.answer, u.wait_sec, u.reason, u.code, h.purpose
-                 FROM unnest(senders, answers, waits, reasons, codes) u (sender, answer, wait_sec, reason, code)
-                 JOIN herald.health h ON h.sender = u.sender LOOP
+                 FROM unnest(senders, answers, waits, reasons, codes, purposes) u (sender, answer, wait_sec, reason, code, purpose)
+                 JOIN herald.health h ON h.sender = u.sender AND h.purpose IS NOT DISTINCT FROM u.purpose LOOP
         IF one.purpose IS NOT NULL THEN
             RETURN QUERY SELECT t.* FROM herald.tell_session(one.sender, one.answer, one.reason, one.code) t;
             CONTINUE;

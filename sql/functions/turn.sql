@@ -54,7 +54,7 @@ BEGIN
         END IF;
     END IF;
     IF cardinality(ids) > 0 OR room > 0 AND herald.is_due() THEN
-        PERFORM pg_advisory_xact_lock(hashtext('herald'), hashtext('claim'));
+        LOCK TABLE herald.claim_lock IN EXCLUSIVE MODE;
         IF cardinality(ids) > 0 THEN
             PERFORM herald.release_behind(ids);
         END IF;

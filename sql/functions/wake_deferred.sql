@@ -12,7 +12,7 @@ AS $$
 DECLARE
     woken bigint;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtext('herald'), hashtext('claim'));
+    LOCK TABLE herald.claim_lock IN EXCLUSIVE MODE;
     UPDATE public.whatsapp_notifications n SET next_at = herald.not_below_floor(n.lane, n.created_at)
       FROM (SELECT w.id FROM herald.lanes l JOIN public.whatsapp_notifications w ON w.lane = l.id
              WHERE w.next_at = 'infinity' AND w.owner IS NULL AND NOT w.behind AND w.send_status = 'pending'

@@ -14,11 +14,13 @@ SELECT x.item, x.value, x.attention FROM (
     SELECT 20, 'messages ' || c.send_status, c.n::text || coalesce(', the oldest due since ' || herald.local_time(c.oldest_due), ''),
            CASE WHEN c.send_status = 'in_doubt' AND c.undecided > 0
                 THEN format('%s wait for a person: pgherald list --status in_doubt, then retry or cancel', c.undecided)
-                WHEN c.send_status = 'pending' AND c.oldest_due < clock_timestamp() - interval '5 min' AND NOT EXISTS (SELECT FROM herald.holds h WHERE h.cause <> 'opt-out')
+                WHEN c.send_status = 'pending' AND c.oldest_free < clock_timestamp() - interval '5 min'
                 THEN 'due for over five minutes: pgherald show on one of them tells why' END
       FROM (SELECT n.send_status, count(*) AS n, count(*) FILTER (WHERE n.send_status = 'in_doubt' AND n.next_at IS NULL) AS undecided,
-                   min(n.next_at) FILTER (WHERE n.send_status = 'pending' AND n.next_at <= clock_timestamp()) AS oldest_due
-              FROM public.whatsapp_notifications n WHERE n.next_at IS NOT NULL OR n.send_status = 'in_doubt' GROUP BY 1) c
+                   min(n.next_at) FILTER (WHERE n.send_status = 'pending' AND n.next_at <= clock_timestamp()) AS oldest_due,
+                   min(n.next_at) FILTER (WHERE n.send_status = 'pending' AND n.next_at <= clock_timestamp() AND l.is_held IS NOT TRUE) AS oldest_free
+              FROM public.whatsapp_notifications n LEFT JOIN (SELECT k.id, herald.lane_is_held(k) AS is_held FROM herald.lanes k OFFSET 0) l ON l.id = n.lane
+             WHERE n.next_at IS NOT NULL OR n.send_status = 'in_doubt' GROUP BY 1) c
     UNION ALL
     SELECT 25, 'last 24 hours', coalesce(string_agg(d.n || ' ' || d.send_status, ', ' ORDER BY d.n DESC), 'nothing'), NULL
       FROM (SELECT n.send_status, count(*) AS n FROM public.whatsapp_notifications n

@@ -92,6 +92,14 @@ int cli_in_transaction(struct cli *cli, const char *what, cli_body_fn body, void
 /* Text of the database or of a person, on as many lines as it has, other control bytes made visible. */
 void cli_print_text(FILE *to, const char *text);
 
+/* wait.c */
+
+/* From here on Ctrl-C waits until somebody looks for it: in the middle of a screen it would end the program without its status. */
+void cli_hold_interrupts(void);
+
+/* After that: waits so long. -EINTR: Ctrl-C, now or before. */
+int cli_pause(struct cli *cli, uint64_t usec) _must_check_;
+
 /* table.c */
 
 /* Rows as a table with a header, aligned by display width. On a terminal that is too narrow, fields are cut off or wrapped.
@@ -106,6 +114,6 @@ int cli_print_json(const struct pg_result *rows);
 bool cli_has_colour(FILE *stream);
 
 /* The verbs. */
-extern const struct verb verb_cancel, verb_check, verb_groups, verb_list, verb_migrate, verb_pause, verb_preview,
+extern const struct verb verb_cancel, verb_check, verb_groups, verb_list, verb_migrate, verb_pair, verb_pause, verb_preview,
         verb_replay, verb_resume, verb_retry, verb_run, verb_sandbox, verb_send, verb_show, verb_status, verb_sweep,
-        verb_uninstall, verb_web;
+        verb_uninstall, verb_unpair, verb_web;

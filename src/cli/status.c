@@ -1,8 +1,6 @@
 #include "cli/cli.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <time.h>
 
 #include "base/clock.h"
 
@@ -34,38 +32,16 @@ static int once(struct cli *cli, bool json, bool clear) {
     return status;
 }
 
-/* From here on Ctrl-C waits until somebody looks for it: in the middle of a screen it would end the program without its status. */
-static void hold_interrupts(void) {
-    sigset_t interrupt;
-
-    (void) sigemptyset(&interrupt);
-    (void) sigaddset(&interrupt, SIGINT);
-    (void) sigprocmask(SIG_BLOCK, &interrupt, NULL);
-}
-
-/* -EINTR: Ctrl-C. Not for a notification, which are not asked for here: the wait ends at once with a lost connection too. */
-static int wait_a_while(struct cli *cli) {
-    static const struct timespec pause = {.tv_sec = 2};
-    struct pg_error error;
-    sigset_t interrupt;
-
-    if (cli->pg && pg_is_connected(cli->pg))
-        return pg_wait_notify(cli->pg, 2 * USEC_PER_SEC, &error);
-    (void) sigemptyset(&interrupt);
-    (void) sigaddset(&interrupt, SIGINT);
-    return sigtimedwait(&interrupt, NULL, &pause) == SIGINT ? -EINTR : 0;
-}
-
 static int run(struct cli *cli, const struct cli_arguments *arguments) {
     bool json = arguments->option[JSON], watch = arguments->option[WATCH];
     bool clear = watch && !json && isatty(STDOUT_FILENO);
     int status;
 
     if (watch)
-        hold_interrupts();
+        cli_hold_interrupts();
     status = once(cli, json, clear);
     while (watch) {
-        if (wait_a_while(cli) == -EINTR)
+        if (cli_pause(cli, 2 * USEC_PER_SEC) == -EINTR)
             break;
         status = once(cli, json, clear);
     }

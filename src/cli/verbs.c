@@ -6,8 +6,8 @@
 
 const struct verb *const cli_verbs[] = {
     &verb_migrate, &verb_run,  &verb_web,   &verb_sandbox, &verb_check,  &verb_groups, &verb_status,  &verb_list,      &verb_show,
-    &verb_retry,   &verb_cancel, &verb_send,  &verb_sweep,   &verb_replay, &verb_pause,  &verb_resume,    &verb_preview,
-    &verb_uninstall, NULL,
+    &verb_retry,   &verb_cancel, &verb_send,  &verb_sweep,   &verb_replay, &verb_pause,  &verb_resume,    &verb_pair,
+    &verb_unpair,  &verb_preview, &verb_uninstall, NULL,
 };
 
 const struct verb *cli_find_verb(const char *name, const struct verb **ret_meant) {

@@ -105,6 +105,9 @@ static void log_sender(enum store_row_kind kind, const char *sender, const char 
     if (kind == STORE_HELD)
         log_event(LOG_EVENT_SENDER_HELD, LOG_ERR, fields,
                   "this sender fails and is held; it is probed by itself, and nothing is lost");
+    else if (kind == STORE_UNPAIRED)
+        log_event(LOG_EVENT_SENDER_HELD, LOG_ERR, fields,
+                  "this sender's session is not paired with a telephone; it is held until it is, and nothing is lost");
     else
         log_event(LOG_EVENT_SENDER_OPENED, LOG_NOTICE, fields, "this sender works again");
 }
@@ -124,7 +127,7 @@ static void claimed(struct dispatcher *d, const struct store_row *row) {
 static void ask(struct dispatcher *d, const struct store_row *row) {
     struct account *account = d->is_draining ? NULL : accounts_find(&d->accounts, row->sender);
 
-    if (account && inquiries_begin(d->inquiries, account, d->request_limit_usec) < 0)
+    if (account && inquiries_begin(d->inquiries, account, row->purpose, d->request_limit_usec) < 0)
         log_error("no memory to ask how sender \"%s\" is", row->sender);
 }
 

@@ -59,17 +59,19 @@ static int take_step(struct inquiry *i) {
         (void) snprintf(i->health.reason, sizeof(i->health.reason), "%s", a->problem);
         return 0;
     }
-    if (!a->gateway->ask || i->step >= STEPS_MAX) {
+    if (!a->gateway->ask || i->steps_taken++ == STEPS_MAX) {
         i->health.kind = HEALTH_UNKNOWN;
         return 0;
     }
-    r = a->gateway->ask(&a->sender, i->step, &request);
+    r = a->gateway->ask(&a->sender, i->purpose, i->step, &request);
     if (r >= 0)
         r = http_start(i->inquiries->http, &request, i->time_limit_usec, on_reply, i);
     if (r >= 0)
         return 1;
     (void) snprintf(i->health.reason, sizeof(i->health.reason), "%s",
-                    r == -ENOMEM ? "this daemon has no memory left" : "its row is not complete: see pgherald check");
+                    r == -ENOMEM       ? "this daemon has no memory left"
+                    : r == -EOPNOTSUPP ? "its gateway has no session to pair"
+                                       : "its row is not complete: see pgherald check");
     return 0;
 }
 
@@ -77,9 +79,9 @@ static void on_reply(const struct reply *reply, void *userdata) {
     struct inquiry *i = userdata;
     struct inquiries *q = i->inquiries;
 
-    health_from_reply(i->account->gateway, &i->account->sender, i->step, reply, &i->health);
+    health_from_reply(i->account->gateway, &i->account->sender, i->purpose, i->step, reply, &i->health);
     if (i->health.kind == HEALTH_GO_ON) {
-        i->step++;
+        i->step = i->health.next_step;
         if (take_step(i) > 0)
             return;
     }
@@ -87,14 +89,15 @@ static void on_reply(const struct reply *reply, void *userdata) {
     q->heard(q->userdata);
 }
 
-int inquiries_begin(struct inquiries *q, struct account *account, uint64_t time_limit_usec) {
+int inquiries_begin(struct inquiries *q, struct account *account, enum purpose purpose, uint64_t time_limit_usec) {
     struct inquiry *i = calloc(1, sizeof(*i));
 
     if (!i) {
         account_unref(account);
         return -ENOMEM;
     }
-    *i = (struct inquiry) {.account = account, .inquiries = q, .time_limit_usec = time_limit_usec, .next = q->asked};
+    *i = (struct inquiry) {
+        .account = account, .purpose = purpose, .inquiries = q, .time_limit_usec = time_limit_usec, .next = q->asked};
     q->asked = i;
     if (take_step(i) == 0) {
         answered(i);

@@ -1,4 +1,5 @@
-/* Asking the gateways how their senders are. On connections of its own: those of the messages may all hang. */
+/* Asking the gateways how their senders are, and to pair their sessions. On connections of its own: those of the messages may
+ * all hang. */
 #pragma once
 
 #include <stddef.h>
@@ -13,11 +14,12 @@ struct inquiries;
 /* A sender that was asked for, and the answer. */
 struct inquiry {
     struct account *account; /* referenced */
+    enum purpose purpose;
     struct health health;
     /* private */
     struct inquiries *inquiries;
     uint64_t time_limit_usec;
-    unsigned step;
+    unsigned step, steps_taken;
     struct inquiry *next;
 };
 
@@ -27,7 +29,7 @@ struct inquiries *inquiries_free(struct inquiries *q);
 DEFINE_CLEANUP(struct inquiries *, inquiries_free)
 
 /* Asks for this sender; the account's reference goes over. time_limit_usec: for each step. 0, or -ENOMEM: then nobody asks. */
-int inquiries_begin(struct inquiries *q, struct account *account, uint64_t time_limit_usec) _must_check_;
+int inquiries_begin(struct inquiries *q, struct account *account, enum purpose purpose, uint64_t time_limit_usec) _must_check_;
 
 /* The answers, chained by next; NULL: none. Borrowed until inquiries_told(), which forgets them. */
 const struct inquiry *inquiries_answers(const struct inquiries *q);

@@ -116,8 +116,9 @@ enum { WHAT, ID, ATTEMPT_ID, SENDER, TARGET, TARGET_KIND, BODY, DETAIL };
 
 static enum store_row_kind row_kind(const char *what) {
     static const char *const names[] = {
-        [STORE_PLANNED] = "planned", [STORE_OPENED] = "opened", [STORE_HELD] = "held", [STORE_CLAIM] = "claim",
-        [STORE_SENDER] = "sender",   [STORE_ASK] = "ask",       [STORE_TASK] = "task", [STORE_LEFT] = "left",
+        [STORE_PLANNED] = "planned",   [STORE_OPENED] = "opened", [STORE_HELD] = "held",
+        [STORE_UNPAIRED] = "unpaired", [STORE_CLAIM] = "claim",   [STORE_SENDER] = "sender",
+        [STORE_ASK] = "ask",           [STORE_TASK] = "task",     [STORE_LEFT] = "left",
         [STORE_LOOK] = "look",
     };
 
@@ -169,6 +170,9 @@ void store_read_row(const struct pg_result *r, size_t i, struct store_row *ret) 
         ret->account.credential = pg_text(r, i, BODY);
         ret->account.account = text_or_empty(pg_text(r, i, DETAIL));
         break;
+    case STORE_ASK:
+        ret->purpose = purpose_from_string(pg_text(r, i, TARGET));
+        break;
     case STORE_TASK:
         ret->task.rule = text_or_empty(pg_text(r, i, TARGET));
         ret->task.is_sweep = strcmp(text_or_empty(pg_text(r, i, TARGET_KIND)), "sweep") == 0;
@@ -186,7 +190,7 @@ void store_read_row(const struct pg_result *r, size_t i, struct store_row *ret) 
 }
 
 int store_tell(struct pg *pg, const struct inquiry *answers, pg_done_fn done, void *userdata) {
-    enum { SENDERS, ANSWERS, ASK_WAITS, REASONS, ASK_CODES, COLUMNS };
+    enum { SENDERS, ANSWERS, ASK_WAITS, REASONS, QR_CODES, PURPOSES, COLUMNS };
     struct buf arrays[COLUMNS];
     const char *parameters[COLUMNS];
     int r = 0;
@@ -203,7 +207,8 @@ int store_tell(struct pg *pg, const struct inquiry *answers, pg_done_fn done, vo
         else
             pg_array_add(&arrays[ASK_WAITS], NULL);
         pg_array_add(&arrays[REASONS], a->health.kind == HEALTH_WELL ? NULL : a->health.reason);
-        pg_array_add(&arrays[ASK_CODES], NULL);
+        pg_array_add(&arrays[QR_CODES], a->health.kind == HEALTH_CODE ? a->health.code : NULL);
+        pg_array_add(&arrays[PURPOSES], purpose_to_string(a->purpose));
     }
     for (size_t i = 0; i < COLUMNS; i++) {
         pg_array_end(&arrays[i]);

@@ -41,6 +41,7 @@ enum store_row_kind {
     STORE_PLANNED,
     STORE_OPENED,
     STORE_HELD,
+    STORE_UNPAIRED,
     STORE_CLAIM,
     STORE_SENDER,
     STORE_ASK,
@@ -53,8 +54,9 @@ enum store_row_kind {
 /* A row of herald.turn() or herald.plan_and_claim(). Texts are borrowed, and NULL where they don't belong to the kind. */
 struct store_row {
     enum store_row_kind kind;
-    const char *sender; /* opened, held, claim, ask, sender */
-    const char *reason; /* held */
+    const char *sender; /* opened, held, unpaired, claim, ask, sender */
+    const char *reason; /* held, unpaired */
+    enum purpose purpose; /* ask */
     struct {
         const char *rule, *result, *error;
         int64_t set_aside;
@@ -84,7 +86,7 @@ struct store_row {
 };
 void store_read_row(const struct pg_result *result, size_t row, struct store_row *ret);
 
-/* herald.tell(): what gateways answered; yields rows opened and held. */
+/* herald.tell(): what gateways answered; yields rows opened, held and unpaired. */
 int store_tell(struct pg *pg, const struct inquiry *answers, pg_done_fn done, void *userdata) _must_check_;
 void store_read_told(const struct pg_result *result, size_t row, struct store_row *ret);
 

@@ -303,15 +303,16 @@ static void cloud_understand(const struct sender *sender, const struct message *
 
 /* --- how it is: whether the token still opens the number --- */
 
-static int cloud_ask(const struct sender *sender, _unused_ unsigned step, struct request *ret_request) {
+static int cloud_ask(const struct sender *sender, enum purpose purpose, _unused_ unsigned step, struct request *ret_request) {
     _cleanup_(buf_done) struct buf fault = BUF_MAX(CHECK_FAULT_BYTES);
-    int r = cloud_check(sender, &fault);
+    int r = purpose == PURPOSE_HEALTH ? cloud_check(sender, &fault) : -EOPNOTSUPP;
 
     ret_request->method = "GET";
     return r < 0 ? r : write_head(sender, "?fields=id", ret_request);
 }
 
-static void cloud_hear(const struct sender *sender, _unused_ unsigned step, const struct reply *reply, struct health *ret_health) {
+static void cloud_hear(const struct sender *sender, _unused_ enum purpose purpose, _unused_ unsigned step,
+                       const struct reply *reply, struct health *ret_health) {
     struct outcome outcome;
 
     if (reply->status == 200) {

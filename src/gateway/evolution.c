@@ -7,7 +7,9 @@
  *    its messages are a list in a list, and else something went wrong inside, such as a lost connection.
  *  - It makes its own chat id of a number, and takes a digit out of or puts one into some of Brazil, Mexico and Argentina. Numbers
  *    go out as they are written: only the server knows what is right for it.
- *  - A missing instance is told before a wrong key, which may be wrong as well. */
+ *  - A missing instance is told before a wrong key, which may be wrong as well.
+ *  - Connecting is also how its QR code is asked for; while it waits for that, it says that it is connecting.
+ *  - Logging out what is not connected is refused (400). */
 #include <string.h>
 
 #include "gateway/compose.h"
@@ -74,6 +76,19 @@ static const char *read_id(const struct understood *a, struct buf *ret) {
     return session_take_id(a, "key.id", "it has no key.id", ret);
 }
 
+static void write_creation(struct json_writer *w, const char *instance) {
+    json_write_member(w, "instanceName", instance);
+    json_write_member(w, "integration", "WHATSAPP-BAILEYS");
+    json_write_key(w, "qrcode");
+    json_write_bool(w, false);
+}
+
+static bool is_open(const struct understood *a) {
+    const char *state = understood_string(a, "instance.state");
+
+    return state && strcmp(state, "open") == 0;
+}
+
 static bool hear_status(const struct understood *a, struct health *ret) {
     const char *state = understood_string(a, "instance.state");
 
@@ -82,7 +97,7 @@ static bool hear_status(const struct understood *a, struct health *ret) {
     if (strcmp(state, "open") == 0)
         session_well(ret);
     else if (strcmp(state, "close") == 0)
-        session_go_on(ret);
+        session_go_on(SESSION_START, ret);
     else if (strcmp(state, "connecting") == 0)
         session_ill("the instance is connecting, or waits to be paired: scan its QR code if it stays so", ret);
     else
@@ -91,7 +106,7 @@ static bool hear_status(const struct understood *a, struct health *ret) {
 }
 
 /* Connecting answers with a code where a telephone has to be paired first, and with 200 also where it failed. */
-static bool hear(enum session_step step, const struct understood *a, struct health *ret) {
+static bool hear_health(enum session_step step, const struct understood *a, struct health *ret) {
     if (a->reply->status != 200 || json_is_true_at(a->root, "error"))
         return false;
     if (step == SESSION_STATUS)
@@ -101,6 +116,45 @@ static bool hear(enum session_step step, const struct understood *a, struct heal
     else
         session_was_started(ret);
     return true;
+}
+
+static bool is_not_there(const struct understood *a) {
+    return a->reply->status == 404 && strstr(a->words, "instance does not exist");
+}
+
+static bool hear_pairing(enum session_step step, const struct understood *a, struct health *ret) {
+    if (step == SESSION_STATUS && is_not_there(a))
+        session_go_on(SESSION_CREATE, ret);
+    else if (step == SESSION_CREATE && a->reply->status == 401)
+        session_ill("there is no such instance, and only the server's own API key may create it", ret);
+    else if (a->reply->status != (step == SESSION_CREATE ? 201 : 200) || !a->root)
+        return false;
+    else if (step != SESSION_CREATE && is_open(a))
+        session_well(ret);
+    else if (step != SESSION_START)
+        session_go_on(SESSION_START, ret);
+    else if (json_is_true_at(a->root, "error"))
+        session_ill("the server could not connect the instance", ret);
+    else
+        session_take_code(a, "code", "base64", ret);
+    return true;
+}
+
+static bool hear_logout(const struct understood *a, struct health *ret) {
+    bool is_done = a->reply->status == 200 && a->root && !json_is_true_at(a->root, "error");
+
+    if (!is_done && !is_not_there(a) && !(a->reply->status == 400 && strstr(a->words, "is not connected")))
+        return false;
+    session_well(ret);
+    return true;
+}
+
+static bool hear(enum purpose purpose, enum session_step step, const struct understood *a, struct health *ret) {
+    switch (purpose) {
+    case PURPOSE_PAIR: return hear_pairing(step, a, ret);
+    case PURPOSE_UNPAIR: return hear_logout(a, ret);
+    default: return hear_health(step, a, ret);
+    }
 }
 
 static const struct session_dialect dialect = {
@@ -117,9 +171,12 @@ static const struct session_dialect dialect = {
     .send = {"POST", "/message/sendText/*", NULL},
     .send_media = {[MEDIA_IMAGE ... MEDIA_DOCUMENT] = {"POST", "/message/sendMedia/*", NULL}},
     .steps = {[SESSION_STATUS] = {"GET", "/instance/connectionState/*", NULL},
-              [SESSION_START] = {"GET", "/instance/connect/*", NULL}},
+              [SESSION_START] = {"GET", "/instance/connect/*", NULL},
+              [SESSION_CREATE] = {"POST", "/instance/create", NULL},
+              [SESSION_LOGOUT] = {"DELETE", "/instance/logout/*", NULL}},
     .list_groups = {"GET", "/group/fetchAllGroups/*?getParticipants=false", NULL},
     .check_media = check_media,
+    .write_creation = write_creation,
     .write_message = write_message,
     .read_id = read_id,
     .answers = answers,

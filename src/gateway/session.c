@@ -135,6 +135,7 @@ void session_write_optional(struct json_writer *w, const char *key, const char *
         json_write_member(w, key, text);
 }
 
+/* The body of a message, or without one that of SESSION_CREATE. */
 static int write_body(const struct session_dialect *d, const char *session, const struct message *m, const struct media *media,
                       struct buf *out) {
     _cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(out);
@@ -142,7 +143,10 @@ static int write_body(const struct session_dialect *d, const char *session, cons
     if (!w)
         return -ENOMEM;
     json_write_object(w);
-    d->write_message(w, session, m, media);
+    if (m)
+        d->write_message(w, session, m, media);
+    else
+        d->write_creation(w, session);
     json_write_object_end(w);
     return json_writer_finish(w);
 }
@@ -234,28 +238,47 @@ static int write_call(const struct session_dialect *d, const struct sender *send
     return r < 0 || !call->body ? r : buf_append_string(&ret->body, call->body);
 }
 
-int session_ask(const struct session_dialect *d, const struct sender *sender, unsigned step, struct request *ret) {
-    return step < SESSION_STEPS && d->steps[step].method ? write_call(d, sender, &d->steps[step], ret) : -EINVAL;
+static enum session_step step_of(enum purpose purpose, unsigned step) {
+    return purpose == PURPOSE_UNPAIR && step == 0 ? SESSION_LOGOUT : step;
+}
+
+int session_ask(const struct session_dialect *d, const struct sender *sender, enum purpose purpose, unsigned step_number,
+                struct request *ret) {
+    enum session_step step = step_of(purpose, step_number);
+    int r = step < SESSION_STEPS && d->steps[step].method ? write_call(d, sender, &d->steps[step], ret) : -EINVAL;
+
+    return r >= 0 && step == SESSION_CREATE ? write_body(d, session_of(d, sender), NULL, NULL, &ret->body) : r;
 }
 
 int session_ask_groups(const struct session_dialect *d, const struct sender *sender, struct request *ret) {
     return write_call(d, sender, &d->list_groups, ret);
 }
 
-void session_hear(const struct session_dialect *d, const struct sender *sender, unsigned step, const struct reply *reply,
-                  struct health *ret) {
+/* The tables speak of a message. Nothing was sent here: what is not about the sender is told as the server said it. */
+static void tell_plainly(const struct understood *a, struct outcome *ret) {
+    outcome_set(ret, OUTCOME_WAIT, SCOPE_MESSAGE, WAIT_BY_BACKOFF, a->reply->status, "%s (HTTP %d)%s%s",
+                a->reply->status / 100 == 2 ? "an answer that can't be understood" : "the gateway could not do it",
+                a->reply->status, *a->words ? ": " : "", a->words);
+}
+
+void session_hear(const struct session_dialect *d, const struct sender *sender, enum purpose purpose, unsigned step,
+                  const struct reply *reply, struct health *ret) {
     _cleanup_(understood_done) struct understood answer;
     struct outcome outcome;
 
     understood_init(&answer, reply, sender, NULL);
-    if (d->hear(step, &answer, ret))
+    if (purpose == PURPOSE_PAIR && reply->status / 100 == 2)
+        answer.words[0] = '\0'; /* the code may be among them */
+    if (d->hear(purpose, step_of(purpose, step), &answer, ret))
         return;
     classify(d, &answer, &outcome);
+    if (purpose != PURPOSE_HEALTH && (outcome.kind != OUTCOME_WAIT || outcome.scope != SCOPE_SENDER))
+        tell_plainly(&answer, &outcome);
     health_from_outcome(&outcome, ret);
 }
 
-void session_go_on(struct health *ret) {
-    *ret = (struct health) {.kind = HEALTH_GO_ON};
+void session_go_on(enum session_step next, struct health *ret) {
+    *ret = (struct health) {.kind = HEALTH_GO_ON, .next_step = next};
 }
 
 void session_well(struct health *ret) {
@@ -281,4 +304,31 @@ void session_was_started(struct health *ret) {
 
 void session_wants_pairing(struct health *ret) {
     ill(PAIRING_WAIT_SEC, "the session waits to be paired with a telephone: scan its QR code", ret);
+}
+
+static bool is_printable_ascii(const char *text) {
+    for (; *text; text++)
+        if (*text < ' ' || *text > '~')
+            return false;
+    return true;
+}
+
+void session_take_code(const struct understood *a, const char *path, const char *image_path, struct health *ret) {
+    const struct json_value *value = json_at(a->root, path);
+    const char *code = understood_string(a, path), *image = image_path ? understood_string(a, image_path) : NULL;
+
+    if (value && json_type(value) != JSON_NULL && !code)
+        session_ill("the gateway's QR code is not a text", ret);
+    else if ((!code || !*code) && !image)
+        session_ill("the session has no QR code yet", ret);
+    else if (!code || !*code || strncmp(code, "data:", strlen("data:")) == 0)
+        session_ill("the gateway gives its QR code as an image only; pair the session on the gateway's own page", ret);
+    else if (strlen(code) >= HEALTH_CODE_BYTES)
+        session_ill("the gateway's QR code is longer than any of WhatsApp's", ret);
+    else if (!is_printable_ascii(code))
+        session_ill("the gateway's QR code has characters that none of WhatsApp's has", ret);
+    else {
+        *ret = (struct health) {.kind = HEALTH_CODE, .wait_sec = WAIT_BY_BACKOFF, .reason = "its QR code waits to be scanned"};
+        (void) snprintf(ret->code, sizeof(ret->code), "%s", code);
+    }
 }

@@ -6,8 +6,16 @@
 #include "gateway/media.h"
 #include "gateway/understand.h"
 
-/* The steps of ask(). */
-enum session_step { SESSION_STATUS, SESSION_START, SESSION_RESTART, SESSION_STEPS };
+/* The steps of ask(). Asking begins with SESSION_STATUS, unpairing with SESSION_LOGOUT. */
+enum session_step {
+    SESSION_STATUS,
+    SESSION_START,
+    SESSION_RESTART,
+    SESSION_CREATE, /* one that the server does not know yet */
+    SESSION_CODE,   /* what its QR code says */
+    SESSION_LOGOUT,
+    SESSION_STEPS
+};
 
 struct session_call {
     const char *method; /* NULL: there is no such call */
@@ -28,6 +36,8 @@ struct session_dialect {
     /* What this server takes less of than the others: 1, or 0 and the outcome. NULL: nothing. */
     int (*check_target)(const struct message *message, struct outcome *ret);
     int (*check_media)(const struct media *media, struct outcome *ret);
+    /* The members of the body of SESSION_CREATE; NULL: it has no such step. */
+    void (*write_creation)(struct json_writer *w, const char *session);
     /* The members of the body; media is NULL, or what the message is, and then its text is the caption. */
     void (*write_message)(struct json_writer *w, const char *session, const struct message *message, const struct media *media);
 
@@ -40,7 +50,7 @@ struct session_dialect {
     bool is_echoing; /* its answers repeat the request: only its own sentence is looked at */
 
     /* What an answer to a step means; false: nothing that it knows. */
-    bool (*hear)(enum session_step step, const struct understood *answer, struct health *ret);
+    bool (*hear)(enum purpose purpose, enum session_step step, const struct understood *answer, struct health *ret);
 };
 
 /* The functions of a struct gateway, for a dialect. */
@@ -49,10 +59,11 @@ int session_request(const struct session_dialect *d, const struct sender *sender
                     struct request *ret_request, struct outcome *ret_outcome) _must_check_;
 void session_understand(const struct session_dialect *d, const struct sender *sender, const struct message *message,
                         const struct reply *reply, struct outcome *ret);
-int session_ask(const struct session_dialect *d, const struct sender *sender, unsigned step, struct request *ret) _must_check_;
+int session_ask(const struct session_dialect *d, const struct sender *sender, enum purpose purpose, unsigned step,
+                struct request *ret) _must_check_;
 int session_ask_groups(const struct session_dialect *d, const struct sender *sender, struct request *ret) _must_check_;
-void session_hear(const struct session_dialect *d, const struct sender *sender, unsigned step, const struct reply *reply,
-                  struct health *ret);
+void session_hear(const struct session_dialect *d, const struct sender *sender, enum purpose purpose, unsigned step,
+                  const struct reply *reply, struct health *ret);
 
 /* Defines gateway_NAME, a struct gateway that speaks the dialect, and has groups where the shape says. */
 #define DEFINE_SESSION_GATEWAY(its_name, dialect, groups_shape)                                                                \
@@ -67,12 +78,12 @@ void session_hear(const struct session_dialect *d, const struct sender *sender, 
                                       struct outcome *ret_outcome) {                                                           \
         session_understand(&(dialect), sender, message, reply, ret_outcome);                                                   \
     }                                                                                                                          \
-    static int its_name##_ask(const struct sender *sender, unsigned step, struct request *ret_request) {                       \
-        return session_ask(&(dialect), sender, step, ret_request);                                                             \
+    static int its_name##_ask(const struct sender *sender, enum purpose purpose, unsigned step, struct request *ret_request) { \
+        return session_ask(&(dialect), sender, purpose, step, ret_request);                                                    \
     }                                                                                                                          \
-    static void its_name##_hear(const struct sender *sender, unsigned step, const struct reply *reply,                         \
+    static void its_name##_hear(const struct sender *sender, enum purpose purpose, unsigned step, const struct reply *reply,   \
                                 struct health *ret_health) {                                                                   \
-        session_hear(&(dialect), sender, step, reply, ret_health);                                                             \
+        session_hear(&(dialect), sender, purpose, step, reply, ret_health);                                                    \
     }                                                                                                                          \
     static int its_name##_ask_groups(const struct sender *sender, _unused_ const char *after, struct request *ret_request) {   \
         return session_ask_groups(&(dialect), sender, ret_request);                                                            \
@@ -98,9 +109,13 @@ void session_write_optional(struct json_writer *w, const char *key, const char *
 const char *session_take_id(const struct understood *answer, const char *path, const char *absent, struct buf *ret);
 
 /* For hear(). */
-void session_go_on(struct health *ret);
+void session_go_on(enum session_step next, struct health *ret);
 void session_well(struct health *ret);
 void session_ill(const char *reason, struct health *ret);
 void session_is_starting(struct health *ret);
 void session_was_started(struct health *ret);
 void session_wants_pairing(struct health *ret);
+
+/* The code at the path of an answer to PURPOSE_PAIR, or why there is none that can be shown. image_path: where the answer has
+ * it as a picture, or NULL. */
+void session_take_code(const struct understood *answer, const char *path, const char *image_path, struct health *ret);

@@ -9,7 +9,9 @@
  *  - 422 is a session that did not begin to work within five seconds, or a refusal of what was asked.
  *  - 500 repeats the whole request, so nothing but the exception's own words is looked at.
  *  - The session works on while WhatsApp bars it from new contacts (463, 475): it must not be restarted for that.
- *  - Starting one that has failed does nothing, as it counts as running: that one is restarted. */
+ *  - Starting one that has failed does nothing, as it counts as running: that one is restarted; where it is to be paired it is
+ *    logged out, as it mostly failed because its telephone did that, and begins anew by itself.
+ *  - A session must be created before it can be started, and only then. */
 #include <string.h>
 
 #include "gateway/groups.h"
@@ -83,11 +85,26 @@ static const char *read_id(const struct understood *a, struct buf *ret) {
     return session_take_id(a, json_type(id) == JSON_OBJECT ? "id._serialized" : "id", "it has no id", ret);
 }
 
-static bool hear_status(enum session_step step, const char *status, struct health *ret) {
+static void write_creation(struct json_writer *w, const char *session) {
+    json_write_member(w, "name", session);
+    json_write_key(w, "start");
+    json_write_bool(w, true);
+}
+
+/* What is the same for every purpose comes last. */
+static bool hear_status(enum purpose purpose, enum session_step step, const char *status, struct health *ret) {
+    bool has_failed = strcmp(status, "FAILED") == 0;
+
     if (strcmp(status, "WORKING") == 0)
         session_well(ret);
-    else if (strcmp(status, "FAILED") == 0 || (strcmp(status, "STOPPED") == 0 && step == SESSION_STATUS))
-        session_go_on(ret);
+    else if (has_failed && purpose == PURPOSE_PAIR && step != SESSION_LOGOUT)
+        session_go_on(SESSION_LOGOUT, ret);
+    else if (strcmp(status, "SCAN_QR_CODE") == 0 && purpose == PURPOSE_PAIR)
+        session_go_on(SESSION_CODE, ret);
+    else if (purpose == PURPOSE_PAIR && step != SESSION_STATUS)
+        session_is_starting(ret);
+    else if (has_failed || (strcmp(status, "STOPPED") == 0 && step == SESSION_STATUS))
+        session_go_on(step == SESSION_STATUS ? SESSION_START : SESSION_RESTART, ret);
     else if (strcmp(status, "STARTING") == 0 && step == SESSION_STATUS)
         session_is_starting(ret);
     else if (strcmp(status, "SCAN_QR_CODE") == 0)
@@ -101,15 +118,39 @@ static bool hear_status(enum session_step step, const char *status, struct healt
     return true;
 }
 
-/* All three answer with the session; after a restart it says no more than that it begins again. */
-static bool hear(enum session_step step, const struct understood *a, struct health *ret) {
-    const char *status = understood_string(a, "status");
+static bool is_not_there(const struct understood *a) {
+    const char *message = understood_string(a, "message");
 
-    if (a->reply->status / 100 != 2 || !status)
+    return a->reply->status == 404 && message && strncmp(message, "Cannot ", strlen("Cannot ")) != 0;
+}
+
+static bool hear_code(const struct understood *a, struct health *ret) {
+    if (a->reply->status == 200 && a->root)
+        session_take_code(a, "value", "data", ret);
+    else if (a->reply->status == 422)
+        session_ill("the session has no QR code yet, or it was scanned", ret);
+    else
         return false;
-    if (step != SESSION_RESTART)
-        return hear_status(step, status, ret);
-    session_was_started(ret);
+    return true;
+}
+
+/* All but that of the code answer with the session; after a restart it says no more than that it begins again. */
+static bool hear(enum purpose purpose, enum session_step step, const struct understood *a, struct health *ret) {
+    const char *status = understood_string(a, "status");
+    bool is_done = a->reply->status / 100 == 2 && status;
+
+    if (step == SESSION_CODE)
+        return hear_code(a, ret);
+    if (purpose == PURPOSE_UNPAIR && (is_done || is_not_there(a)))
+        session_well(ret);
+    else if (purpose == PURPOSE_PAIR && step == SESSION_STATUS && is_not_there(a))
+        session_go_on(SESSION_CREATE, ret);
+    else if (!is_done)
+        return false;
+    else if (step != SESSION_RESTART)
+        return hear_status(purpose, step, status, ret);
+    else
+        session_was_started(ret);
     return true;
 }
 
@@ -130,8 +171,12 @@ static const struct session_dialect dialect = {
                    [MEDIA_DOCUMENT] = {"POST", "/api/sendFile", NULL}},
     .steps = {[SESSION_STATUS] = {"GET", "/api/sessions/*", NULL},
               [SESSION_START] = {"POST", "/api/sessions/*/start", "{}"},
-              [SESSION_RESTART] = {"POST", "/api/sessions/*/restart", "{}"}},
+              [SESSION_RESTART] = {"POST", "/api/sessions/*/restart", "{}"},
+              [SESSION_CREATE] = {"POST", "/api/sessions", NULL},
+              [SESSION_CODE] = {"GET", "/api/*/auth/qr?format=raw", NULL},
+              [SESSION_LOGOUT] = {"POST", "/api/sessions/*/logout", "{}"}},
     .list_groups = {"GET", "/api/*/groups?exclude=participants", NULL},
+    .write_creation = write_creation,
     .write_message = write_message,
     .read_id = read_id,
     .answers = answers,

@@ -6,7 +6,8 @@
  *  - A chatId is used as it is: DIGITS@c.us or a group's id, or the call fails in words of the browser's.
  *  - 200 without a message means that the browser gave none back. It may have sent it, so only message.id._serialized counts.
  *  - 404 is a session that is not there or not connected (a page that is not there is HTML).
- *  - Starting a session that is there is refused (422), although its browser may have died: that one is restarted. */
+ *  - Starting a session that is there is refused (422), although its browser may have died: that one is restarted.
+ *  - Ending a session (terminate) is what logs it out. */
 #include <string.h>
 
 #include "gateway/groups.h"
@@ -59,16 +60,23 @@ static const char *read_id(const struct understood *a, struct buf *ret) {
     return session_take_id(a, "message.id._serialized", "it has no message.id._serialized", ret);
 }
 
-static bool hear_status(const struct understood *a, struct health *ret) {
-    const char *message = understood_string(a, "message"), *state = understood_string(a, "state");
+static bool says(const struct understood *a, const char *words) {
+    const char *message = understood_string(a, "message");
+
+    return message && strcmp(message, words) == 0;
+}
+
+static bool hear_status(enum purpose purpose, const struct understood *a, struct health *ret) {
+    const char *state = understood_string(a, "state");
 
     if (json_is_true_at(a->root, "success"))
         session_well(ret);
-    else if (!message)
+    else if (!understood_string(a, "message"))
         return false;
-    else if (strcmp(message, "session_not_found") == 0 || strcmp(message, "session closed") == 0 ||
-             strcmp(message, "browser tab closed") == 0)
-        session_go_on(ret);
+    else if (says(a, "session_not_found") || says(a, "session closed") || says(a, "browser tab closed"))
+        session_go_on(SESSION_START, ret);
+    else if (purpose == PURPOSE_PAIR)
+        session_go_on(SESSION_CODE, ret); /* while it shows a QR code it may have no state at all */
     else if (state && strcmp(state, "OPENING") == 0)
         session_is_starting(ret);
     else if (state && strncmp(state, "UNPAIRED", strlen("UNPAIRED")) == 0)
@@ -78,17 +86,33 @@ static bool hear_status(const struct understood *a, struct health *ret) {
     return true;
 }
 
-static bool hear(enum session_step step, const struct understood *a, struct health *ret) {
+static bool hear_code(const struct understood *a, struct health *ret) {
+    if (json_is_true_at(a->root, "success"))
+        session_take_code(a, "qr", NULL, ret);
+    else if (understood_string(a, "message"))
+        session_ill("the session has no QR code yet, or it was scanned", ret);
+    else
+        return false;
+    return true;
+}
+
+static bool hear(enum purpose purpose, enum session_step step, const struct understood *a, struct health *ret) {
     if (step == SESSION_START && a->reply->status == 422 && strstr(a->words, "already exists"))
-        session_go_on(ret);
+        session_go_on(SESSION_RESTART, ret);
     else if (a->reply->status != 200)
         return false;
     else if (step == SESSION_STATUS)
-        return hear_status(a, ret);
-    else if (json_is_true_at(a->root, "success"))
-        session_was_started(ret);
-    else
+        return hear_status(purpose, a, ret);
+    else if (step == SESSION_CODE)
+        return hear_code(a, ret);
+    else if (step == SESSION_LOGOUT && (json_is_true_at(a->root, "success") || says(a, "session_not_found")))
+        session_well(ret);
+    else if (step == SESSION_LOGOUT || !json_is_true_at(a->root, "success"))
         return false;
+    else if (purpose == PURPOSE_PAIR)
+        session_is_starting(ret);
+    else
+        session_was_started(ret);
     return true;
 }
 
@@ -109,7 +133,9 @@ static const struct session_dialect dialect = {
     .send_media = {[MEDIA_IMAGE ... MEDIA_DOCUMENT] = {"POST", "/client/sendMessage/*", NULL}},
     .steps = {[SESSION_STATUS] = {"GET", "/session/status/*", NULL},
               [SESSION_START] = {"GET", "/session/start/*", NULL},
-              [SESSION_RESTART] = {"GET", "/session/restart/*", NULL}},
+              [SESSION_RESTART] = {"GET", "/session/restart/*", NULL},
+              [SESSION_CODE] = {"GET", "/session/qr/*", NULL},
+              [SESSION_LOGOUT] = {"GET", "/session/terminate/*", NULL}},
     .list_groups = {"GET", "/client/getChats/*", NULL},
     .write_message = write_message,
     .read_id = read_id,

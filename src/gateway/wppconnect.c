@@ -6,6 +6,9 @@
  *  - A Content-Type of exactly "application/json" selects other code in the server, which answers 201 with an empty list where
  *    it did nothing. So the charset is always named, and 201 counts only with the id of a message in it.
  *  - A phone may be several, joined by ',' or ';'. The server sends to the good ones and answers 400 for the bad: never do that.
+ *  - Its status-session has what the QR code says (urlcode), and goes on having it when the code was scanned long ago: it counts
+ *    only with the status QRCODE.
+ *  - Logging out what is not connected is answered with 404, though the server tries it all the same.
  *  - Its check-connection-session says Connected of a session that waits to be paired: status-session tells the truth.
  *  - A path may be a file of the server's own: it is only ever a URL.
  *  - A phone of more than 14 characters is taken for another kind of id, and one that is no string for a lost session. */
@@ -71,28 +74,48 @@ static const char *read_id(const struct understood *a, struct buf *ret) {
 }
 
 /* null is a session that was never started, CLOSED one that ended. */
-static void hear_status(const char *status, struct health *ret) {
+static void hear_status(enum purpose purpose, const struct understood *a, struct health *ret) {
+    const char *status = understood_string(a, "status");
+
     if (!status || strcmp(status, "CLOSED") == 0)
-        session_go_on(ret);
+        session_go_on(SESSION_START, ret);
     else if (strcmp(status, "CONNECTED") == 0)
         session_well(ret);
     else if (strcmp(status, "INITIALIZING") == 0)
         session_is_starting(ret);
+    else if (strcmp(status, "QRCODE") == 0 && purpose == PURPOSE_PAIR)
+        session_take_code(a, "urlcode", "qrcode", ret);
+    else if (strcmp(status, "PHONECODE") == 0 && purpose == PURPOSE_PAIR)
+        session_ill("the session waits for a code to be typed into the telephone; unpair it, to have a QR code", ret);
     else if (strcmp(status, "QRCODE") == 0 || strcmp(status, "PHONECODE") == 0)
         session_wants_pairing(ret);
     else
         session_ill("the session is neither connected nor closed", ret);
 }
 
-static bool hear(enum session_step step, const struct understood *a, struct health *ret) {
+static bool hear_logout(const struct understood *a, struct health *ret) {
+    const char *status = understood_string(a, "status");
+    bool was_away = a->reply->status == 404 && status && strcmp(status, "Disconnected") == 0;
+
+    if (!was_away && !(a->reply->status == 200 && json_is_true_at(a->root, "status")))
+        return false;
+    session_well(ret);
+    return true;
+}
+
+static bool hear(enum purpose purpose, enum session_step step, const struct understood *a, struct health *ret) {
     const struct json_value *status = json_at(a->root, "status");
 
+    if (step == SESSION_LOGOUT)
+        return hear_logout(a, ret);
     if (a->reply->status != 200)
         return false;
-    if (step == SESSION_START)
+    if (step == SESSION_START && purpose == PURPOSE_PAIR)
+        session_is_starting(ret);
+    else if (step == SESSION_START)
         session_was_started(ret);
     else if (status && (json_type(status) == JSON_STRING || json_type(status) == JSON_NULL))
-        hear_status(json_text(status), ret);
+        hear_status(purpose, a, ret);
     else
         return false;
     return true;
@@ -113,7 +136,8 @@ static const struct session_dialect dialect = {
     .send_media = {[MEDIA_IMAGE] = {"POST", "/api/*/send-image", NULL},
                    [MEDIA_VIDEO ... MEDIA_DOCUMENT] = {"POST", "/api/*/send-file", NULL}},
     .steps = {[SESSION_STATUS] = {"GET", "/api/*/status-session", NULL},
-              [SESSION_START] = {"POST", "/api/*/start-session", "{\"waitQrCode\":false}"}},
+              [SESSION_START] = {"POST", "/api/*/start-session", "{\"waitQrCode\":false}"},
+              [SESSION_LOGOUT] = {"POST", "/api/*/logout-session", "{}"}},
     .list_groups = {"POST", "/api/*/list-chats", "{\"onlyGroups\":true}"},
     .check_target = check_target,
     .write_message = write_message,

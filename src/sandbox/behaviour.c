@@ -221,7 +221,19 @@ int behaviour_parse(const char *text, size_t size, struct behaviour **ret, struc
     return 0;
 }
 
-static void rule_write(const struct rule *rule, struct json_writer *w) {
+/* without, with (may be NULL): a session that is left out, and one that is added. */
+static void write_disconnected(const struct rule *rule, struct json_writer *w, const char *without, const char *with) {
+    json_write_key(w, "disconnected_sessions");
+    json_write_array(w);
+    for (const struct json_value *v = json_first(rule->disconnected); v; v = json_next(v))
+        if (!without || strcmp(json_text(v), without) != 0)
+            json_write_string(w, json_text(v));
+    if (with)
+        json_write_string(w, with);
+    json_write_array_end(w);
+}
+
+static void rule_write(const struct rule *rule, struct json_writer *w, const char *without, const char *with) {
     json_write_object(w);
     for (size_t i = 0; i < ELEMENTSOF(number_keys); i++) {
         const struct number_key *key = &number_keys[i];
@@ -242,13 +254,7 @@ static void rule_write(const struct rule *rule, struct json_writer *w) {
         json_write_object(w);
         json_write_object_end(w);
     }
-    json_write_key(w, "disconnected_sessions");
-    if (rule->disconnected)
-        json_write_value(w, rule->disconnected, NULL, NULL);
-    else {
-        json_write_array(w);
-        json_write_array_end(w);
-    }
+    write_disconnected(rule, w, without, with);
     if (rule->only) {
         json_write_key(w, "only");
         json_write_value(w, rule->only, NULL, NULL);
@@ -256,13 +262,38 @@ static void rule_write(const struct rule *rule, struct json_writer *w) {
     json_write_object_end(w);
 }
 
-void behaviour_write(const struct behaviour *b, struct json_writer *w) {
+static void write_all(const struct behaviour *b, struct json_writer *w, const char *without, const char *with) {
     if (b->is_array)
         json_write_array(w);
     for (size_t i = 0; i < b->count; i++)
-        rule_write(&b->rules[i], w);
+        rule_write(&b->rules[i], w, without, i == 0 ? with : NULL);
     if (b->is_array)
         json_write_array_end(w);
+}
+
+void behaviour_write(const struct behaviour *b, struct json_writer *w) {
+    write_all(b, w, NULL, NULL);
+}
+
+int behaviour_with_session(const struct behaviour *b, const char *session, bool is_disconnected, struct behaviour **ret) {
+    _cleanup_(buf_done) struct buf text = BUF_MAX(JSON_BYTES_MAX), error = BUF_MAX(4096);
+    _cleanup_(behaviour_freep) struct behaviour *none = NULL;
+    _cleanup_(json_writer_freep) struct json_writer *w = json_writer_new(&text);
+    int r = behaviour_new(&none);
+    if (!w || r < 0)
+        return -ENOMEM;
+    /* An empty list has no behaviour that could say it. */
+    write_all(b->count == 0 ? none : b, w, is_disconnected ? NULL : session, is_disconnected ? session : NULL);
+    r = json_writer_finish(w);
+    return r < 0 ? r : behaviour_parse(buf_string(&text), text.size, ret, &error);
+}
+
+const char *behaviour_disconnected(const struct behaviour *b, size_t at) {
+    for (size_t i = 0; i < b->count; i++)
+        for (const struct json_value *v = json_first(b->rules[i].disconnected); v; v = json_next(v))
+            if (at-- == 0)
+                return json_text(v);
+    return NULL;
 }
 
 bool recipient_is_same(const char *a, const char *b) {
@@ -316,9 +347,9 @@ struct verdict behaviour_decide(const struct behaviour *b, enum chat_gateway gat
 }
 
 bool behaviour_is_disconnected(const struct behaviour *b, const char *session) {
-    for (size_t i = 0; i < b->count; i++)
-        for (const struct json_value *v = json_first(b->rules[i].disconnected); v; v = json_next(v))
-            if (strcmp(json_text(v), session) == 0)
-                return true;
+    const char *one;
+    for (size_t at = 0; (one = behaviour_disconnected(b, at)); at++)
+        if (strcmp(one, session) == 0)
+            return true;
     return false;
 }

@@ -51,6 +51,13 @@ void behaviour_write(const struct behaviour *b, struct json_writer *w);
 struct verdict behaviour_decide(const struct behaviour *b, enum chat_gateway gateway, const char *sender,
                                 const char *recipient);
 
+/* The same with this session disconnected, or connected. */
+int behaviour_with_session(const struct behaviour *b, const char *session, bool is_disconnected, struct behaviour **ret)
+        _must_check_;
+
+/* The sessions that are set disconnected, one after the other: at 0, then 1, … NULL: no more. */
+const char *behaviour_disconnected(const struct behaviour *b, size_t at);
+
 /* Whether the session (of wppconnect; "minimal", or the path of a webhook) is set disconnected. */
 bool behaviour_is_disconnected(const struct behaviour *b, const char *session);
 

@@ -19,6 +19,11 @@ enum {
 };
 
 #define JSON_PLAIN "application/json"
+/* What stands for the picture of a QR code: one white pixel. */
+#define SANDBOX_IMAGE                                                                                                          \
+    "data:image/png;base64,"                                                                                                   \
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mP8/x8AAwMCAO+ip1sAAAAASUVORK5CYII="
+
 #define JSON_EXPRESS "application/json; charset=utf-8" /* as a server on Express says it */
 
 /* A request. Borrowed texts; NULL where absent. */
@@ -26,7 +31,7 @@ struct call {
     const char *method;
     const char *path; /* decoded, without the query */
     const char *content_type, *authorization, *api_key, *apikey, *host, *origin, *fetch_site;
-    const char *after, *recipient, *refused, *generation; /* of the query */
+    const char *after, *recipient, *refused, *generation, *format; /* of the query */
     const char *body;
     size_t body_size;
 };
@@ -60,6 +65,7 @@ struct sandbox_reply {
 struct sandbox {
     struct chats *chats;
     struct behaviour *behaviour;
+    struct pairings *pairings;
     const char *token; /* borrowed; NULL: any will do */
     bool is_loopback;  /* nobody else can reach us */
     uint64_t id_seed;  /* for message ids */

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "sandbox/contract.h"
+#include "sandbox/pairing.h"
 
 #define DIGITS "0123456789"
 #define TELEPHONE_SUFFIX "@s.whatsapp.net"
@@ -228,14 +229,15 @@ static int write_state(struct sandbox_reply *a, const char *instance, const char
     return r < 0 ? r : 1;
 }
 
-static int instance_call(struct sandbox *s, const char *verb, const char *instance, struct sandbox_reply *a) {
-    bool is_away = behaviour_is_disconnected(s->behaviour, instance);
-    if (strcmp(verb, "connectionState") == 0)
-        return write_state(a, instance, is_away ? "close" : "open");
-    if (strcmp(verb, "connect") != 0)
-        return write_failure(a, 404, "Not Found", "Cannot GET that", false);
-    if (!is_away)
+/* Trap: connecting also tells the code, which is not there at the first time. */
+static int connect_instance(struct sandbox *s, const char *instance, enum pairing_state state, struct sandbox_reply *a) {
+    char code[PAIRING_CODE_BYTES];
+    if (state == PAIRING_CONNECTED)
         return write_state(a, instance, "open");
+    if (state == PAIRING_CLOSED)
+        pairing_start(s, instance);
+    if (state == PAIRING_WAITING && pairing_code(s, instance, code))
+        return sandbox_reply_flat(a, 200, FLAT("pairingCode", NULL, "code", code, "base64", SANDBOX_IMAGE));
     sandbox_reply_text(a, 200, JSON_EXPRESS, "{\"count\":0}");
     return 1;
 }
@@ -260,6 +262,34 @@ static int get_groups(struct sandbox *s, const char *instance, struct sandbox_re
     return r < 0 ? r : 1;
 }
 
+/* Trap: what is not connected is not logged out. */
+static int log_out(struct sandbox *s, const char *instance, enum pairing_state state, struct sandbox_reply *a) {
+    if (state == PAIRING_CLOSED) {
+        char text[PATH_PART_BYTES + 64];
+        (void) snprintf(text, sizeof(text), "The \"%s\" instance is not connected", instance);
+        return write_failure(a, 400, "Bad Request", text, false);
+    }
+    int r = pairing_end(s, instance);
+    sandbox_reply_text(a, 200, JSON_EXPRESS,
+                       "{\"status\":\"SUCCESS\",\"error\":false,\"response\":{\"message\":\"Instance logged out\"}}");
+    return r < 0 ? r : 1;
+}
+
+static int instance_call(struct sandbox *s, const struct call *call, const char *verb, const char *instance,
+                         struct sandbox_reply *a) {
+    static const char *const states[] = {[PAIRING_CONNECTED] = "open", [PAIRING_CLOSED] = "close",
+                                         [PAIRING_STARTING] = "connecting", [PAIRING_WAITING] = "connecting"};
+    enum pairing_state state = pairing_state(s, instance, 0);
+    bool is_delete = strcmp(call->method, "DELETE") == 0, is_logout = strcmp(verb, "logout") == 0;
+    if (is_delete && is_logout)
+        return log_out(s, instance, state, a);
+    if (!is_delete && strcmp(verb, "connectionState") == 0)
+        return write_state(a, instance, states[state]);
+    if (!is_delete && strcmp(verb, "connect") == 0)
+        return connect_instance(s, instance, state, a);
+    return write_failure(a, 404, "Not Found", "Cannot use this path with this method", false);
+}
+
 int contract_evolution(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
     char parts[PATH_PARTS_MAX][PATH_PART_BYTES];
     bool is_post = strcmp(call->method, "POST") == 0, has_media = call_path_matches("/message/sendMedia/*", call->path, parts);
@@ -273,5 +303,5 @@ int contract_evolution(struct sandbox *s, const struct call *call, struct sandbo
         return write_unauthorized(a);
     if (is_groups)
         return get_groups(s, parts[0], a);
-    return is_send ? send_message(s, call, parts[0], has_media, a) : instance_call(s, parts[0], parts[1], a);
+    return is_send ? send_message(s, call, parts[0], has_media, a) : instance_call(s, call, parts[0], parts[1], a);
 }

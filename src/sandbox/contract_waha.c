@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "sandbox/contract.h"
+#include "sandbox/pairing.h"
 
 /* An error of the framework's. */
 static int write_nest(struct sandbox_reply *a, unsigned status, const char *message, const char *error) {
@@ -21,21 +22,25 @@ static int write_nest(struct sandbox_reply *a, unsigned status, const char *mess
     return r < 0 ? r : 1;
 }
 
-static int write_not_working(const char *session, struct sandbox_reply *a) {
+static int write_unexpected(const char *session, const char *status, const char *expected, struct sandbox_reply *a) {
     _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 422, JSON_EXPRESS);
     if (!w)
         return -ENOMEM;
     json_write_object(w);
     json_write_member(w, "error", "Session status is not as expected. Try again later or restart the session");
     json_write_member(w, "session", session);
-    json_write_member(w, "status", "STOPPED");
+    json_write_member(w, "status", status);
     json_write_key(w, "expected");
     json_write_array(w);
-    json_write_string(w, "WORKING");
+    json_write_string(w, expected);
     json_write_array_end(w);
     json_write_object_end(w);
     int r = json_writer_finish(w);
     return r < 0 ? r : 1;
+}
+
+static int write_not_working(const char *session, struct sandbox_reply *a) {
+    return write_unexpected(session, "STOPPED", "WORKING", a);
 }
 
 /* Trap: an exception repeats the request, text and number and all. */
@@ -159,13 +164,35 @@ static int write_session(unsigned status, const char *name, const char *state, s
     return sandbox_reply_flat(a, status, FLAT("name", name, "status", state, "config", NULL, "me", NULL));
 }
 
+static const char *status_of(enum pairing_state state) {
+    static const char *const names[] = {[PAIRING_CONNECTED] = "WORKING", [PAIRING_CLOSED] = "STOPPED",
+                                        [PAIRING_STARTING] = "STARTING", [PAIRING_WAITING] = "SCAN_QR_CODE"};
+    return names[state];
+}
+
 static int session_call(struct sandbox *s, const char *name, const char *verb, struct sandbox_reply *a) {
-    bool is_away = behaviour_is_disconnected(s->behaviour, name);
+    enum pairing_state state = pairing_state(s, name, 0);
+    bool is_restart = verb && strcmp(verb, "restart") == 0, is_logout = verb && strcmp(verb, "logout") == 0;
     if (!verb)
-        return write_session(200, name, is_away ? "STOPPED" : "WORKING", a);
-    if (strcmp(verb, "start") == 0 || strcmp(verb, "restart") == 0)
-        return write_session(201, name, is_away || *verb == 'r' ? "STARTING" : "WORKING", a);
-    return write_nest(a, 404, "Cannot POST that", "Not Found");
+        return write_session(200, name, status_of(state), a);
+    if (!is_restart && !is_logout && strcmp(verb, "start") != 0)
+        return write_nest(a, 404, "Cannot POST that", "Not Found");
+    int r = is_logout ? pairing_end(s, name) : 0;
+    /* Trap: what is logged out begins anew by itself, unless it was stopped. */
+    if (is_logout ? state != PAIRING_CLOSED : state == PAIRING_CLOSED || (is_restart && state != PAIRING_CONNECTED))
+        pairing_start(s, name);
+    return r < 0 ? r : write_session(201, name, is_restart ? "STARTING" : status_of(pairing_state(s, name, 0)), a);
+}
+
+/* Trap: what the code says is told only where that is asked for, and nothing where there is none. */
+static int get_code(struct sandbox *s, const struct call *call, const char *name, struct sandbox_reply *a) {
+    char code[PAIRING_CODE_BYTES];
+    enum pairing_state state = pairing_state(s, name, 0);
+    if (state != PAIRING_WAITING || !pairing_code(s, name, code))
+        return write_unexpected(name, status_of(state), "SCAN_QR_CODE", a);
+    if (!call->format || strcmp(call->format, "raw") != 0)
+        return sandbox_reply_flat(a, 200, FLAT("mimetype", "image/png", "data", strchr(SANDBOX_IMAGE, ',') + 1));
+    return sandbox_reply_flat(a, 200, FLAT("value", code));
 }
 
 /* As the engine behind has them: chats of its own kind. */
@@ -203,7 +230,8 @@ int contract_waha(struct sandbox *s, const struct call *call, struct sandbox_rep
     bool is_post = strcmp(call->method, "POST") == 0, is_send = is_send_path(call->path, &type);
     bool has_verb = !is_send && call_path_matches("/api/sessions/*/*", call->path, parts);
     bool is_groups = !is_send && !has_verb && call_path_matches("/api/*/groups", call->path, parts);
-    if (!is_send && !has_verb && !is_groups && !call_path_matches("/api/sessions/*", call->path, parts))
+    bool is_code = !is_send && !has_verb && !is_groups && call_path_matches("/api/*/auth/qr", call->path, parts);
+    if (!is_send && !has_verb && !is_groups && !is_code && !call_path_matches("/api/sessions/*", call->path, parts))
         return 0;
     sandbox_reply_header(a, "X-Powered-By", "Express");
     if (!sandbox_knows_token(s, call->api_key))
@@ -212,5 +240,7 @@ int contract_waha(struct sandbox *s, const struct call *call, struct sandbox_rep
         return write_nest(a, 404, "Cannot use this path with this method", "Not Found");
     if (is_groups)
         return get_groups(s, parts[0], a);
+    if (is_code)
+        return get_code(s, call, parts[0], a);
     return is_send ? send_message(s, call, type, a) : session_call(s, parts[0], has_verb ? parts[1] : NULL, a);
 }

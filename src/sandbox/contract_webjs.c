@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "sandbox/contract.h"
+#include "sandbox/pairing.h"
 
 static int write_failure(struct sandbox_reply *a, unsigned status, const char *error) {
     _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, status, JSON_EXPRESS);
@@ -149,16 +150,51 @@ static int send_message(struct sandbox *s, const struct call *call, const char *
     return receive(s, session, chat_id, content ? content : "", NULL, a);
 }
 
+static int write_status(struct sandbox_reply *a, enum pairing_state state) {
+    switch (state) {
+    case PAIRING_CONNECTED: return write_said(a, true, "CONNECTED", "session_connected");
+    case PAIRING_CLOSED: return write_said(a, false, NULL, "session_not_found");
+    case PAIRING_STARTING: return write_said(a, false, NULL, "session_not_connected");
+    default: return write_said(a, false, "UNPAIRED", "session_not_connected");
+    }
+}
+
+static int write_code(struct sandbox *s, const char *session, struct sandbox_reply *a) {
+    char code[PAIRING_CODE_BYTES];
+    if (pairing_state(s, session, 0) != PAIRING_WAITING || !pairing_code(s, session, code))
+        return write_said(a, false, NULL, "qr code not ready or already scanned");
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 200, JSON_EXPRESS);
+    if (!w)
+        return -ENOMEM;
+    json_write_object(w);
+    json_write_key(w, "success");
+    json_write_bool(w, true);
+    json_write_member(w, "qr", code);
+    json_write_object_end(w);
+    int r = json_writer_finish(w);
+    return r < 0 ? r : 1;
+}
+
 /* Trap: what is not connected is told with status 200; and what is there is not started. */
 static int session_call(struct sandbox *s, const char *verb, const char *session, struct sandbox_reply *a) {
-    bool is_away = behaviour_is_disconnected(s->behaviour, session);
-    if (strcmp(verb, "status") == 0)
-        return write_said(a, !is_away, is_away ? NULL : "CONNECTED", is_away ? "session_not_found" : "session_connected");
-    if (strcmp(verb, "restart") == 0)
-        return write_said(a, true, NULL, "Restarted successfully");
-    if (strcmp(verb, "start") != 0)
+    enum pairing_state state = pairing_state(s, session, 0);
+    bool is_start = strcmp(verb, "start") == 0, is_restart = strcmp(verb, "restart") == 0, is_end = strcmp(verb, "terminate") == 0;
+    if (strcmp(verb, "status") == 0 || (state == PAIRING_CLOSED && (is_restart || is_end)))
+        return write_status(a, state);
+    if (strcmp(verb, "qr") == 0)
+        return state == PAIRING_CLOSED ? write_status(a, state) : write_code(s, session, a);
+    if (is_start && state != PAIRING_CLOSED)
+        return write_failure(a, 422, "Session already exists");
+    if (is_start || is_restart) {
+        if (state != PAIRING_CONNECTED)
+            pairing_start(s, session);
+        a->latency_usec = PAIRING_STARTING_USEC; /* it answers when its browser is there */
+        return write_said(a, true, NULL, is_start ? "Session initiated successfully" : "Restarted successfully");
+    }
+    if (!is_end)
         return sandbox_reply_page(a, 404, "Cannot use this path");
-    return is_away ? write_said(a, true, NULL, "Session initiated successfully") : write_failure(a, 422, "Session already exists");
+    int r = pairing_end(s, session);
+    return r < 0 ? r : write_said(a, true, NULL, "Logged out successfully");
 }
 
 /* Chats of all kinds. */

@@ -5,8 +5,12 @@
 
 #include "base/clock.h"
 #include "sandbox/contract.h"
+#include "sandbox/pairing.h"
 
-enum { PHONES_MAX = 64, INDIVIDUAL_CHARACTERS_MAX = 14 };
+enum { PHONES_MAX = 64, INDIVIDUAL_CHARACTERS_MAX = 14, LOGOUT_USEC = 500 * 1000 };
+
+/* Trap: a code that nobody scans within a minute closes the session. */
+#define PATIENCE_USEC (60 * USEC_PER_SEC)
 
 #define SECRET_DEFAULT "THISISMYSECURETOKEN"
 
@@ -266,6 +270,41 @@ static int write_healthz(struct sandbox *s, const struct call *call, struct sand
     return r < 0 ? r : 1;
 }
 
+static const char *status_of(enum pairing_state state) {
+    static const char *const names[] = {[PAIRING_CONNECTED] = "CONNECTED", [PAIRING_CLOSED] = "CLOSED",
+                                        [PAIRING_STARTING] = "INITIALIZING", [PAIRING_WAITING] = "QRCODE"};
+    return names[state];
+}
+
+/* Trap: the code stays there when it was scanned long ago. */
+static int write_status(struct sandbox *s, const char *session, struct sandbox_reply *a) {
+    enum pairing_state state = pairing_state(s, session, PATIENCE_USEC);
+    char code[PAIRING_CODE_BYTES];
+    if (state != PAIRING_CLOSED && pairing_code(s, session, code))
+        return sandbox_reply_flat(a, 200, FLAT("status", status_of(state), "qrcode", SANDBOX_IMAGE, "urlcode", code, "version",
+                                               "2.10.4"));
+    return sandbox_reply_flat(a, 200, FLAT("status", status_of(state), "qrcode", NULL, "version", "2.10.4"));
+}
+
+/* It answers how it was before. */
+static int start_session(struct sandbox *s, const char *session, struct sandbox_reply *a) {
+    int r = write_status(s, session, a);
+    if (pairing_state(s, session, PATIENCE_USEC) == PAIRING_CLOSED)
+        pairing_start(s, session);
+    return r;
+}
+
+static int logout_session(struct sandbox *s, const char *session, struct sandbox_reply *a) {
+    if (pairing_state(s, session, PATIENCE_USEC) != PAIRING_CONNECTED)
+        return write_disconnected(a);
+    int r = pairing_end(s, session);
+    if (r < 0)
+        return r;
+    sandbox_reply_text(a, 200, JSON_EXPRESS, "{\"status\":true,\"message\":\"Session successfully closed\"}");
+    a->latency_usec = LOGOUT_USEC;
+    return 1;
+}
+
 static int session_call(struct sandbox *s, const struct call *call, const char *session, const char *verb,
                         struct sandbox_reply *a) {
     bool is_post = strcmp(call->method, "POST") == 0, is_away = behaviour_is_disconnected(s->behaviour, session);
@@ -280,9 +319,11 @@ static int session_call(struct sandbox *s, const struct call *call, const char *
     if (is_post && strcmp(verb, "list-chats") == 0)
         return is_away ? write_disconnected(a) : list_chats(call, a);
     if (is_post && strcmp(verb, "start-session") == 0)
-        return sandbox_reply_flat(a, 200, FLAT("status", is_away ? "CLOSED" : "CONNECTED", "qrcode", NULL));
+        return start_session(s, session, a);
+    if (is_post && strcmp(verb, "logout-session") == 0)
+        return logout_session(s, session, a);
     if (!is_post && strcmp(verb, "status-session") == 0)
-        return sandbox_reply_flat(a, 200, FLAT("status", is_away ? "CLOSED" : "CONNECTED", "qrcode", NULL, "version", "2.10.4"));
+        return write_status(s, session, a);
     if (!is_post && strcmp(verb, "check-connection-session") == 0) {
         sandbox_reply_text(a, 200, JSON_EXPRESS,
                     is_away ? "{\"status\":false,\"message\":\"Disconnected\"}"

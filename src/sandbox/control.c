@@ -11,6 +11,7 @@
 #include "base/embedded.h"
 #include "base/parse.h"
 #include "sandbox/contract.h"
+#include "sandbox/pairing.h"
 
 enum {
     MESSAGES_BYTES_MAX = 32 * 1024 * 1024, /* then the answer says that there is more */
@@ -215,6 +216,46 @@ static int get_stream(struct sandbox *s, const struct call *call, struct sandbox
     return r < 0 ? r : 1;
 }
 
+static int get_sessions(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
+    _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 200, JSON_PLAIN);
+    const char *session;
+    if (!w)
+        return -ENOMEM;
+    json_write_object(w);
+    json_write_key(w, "sessions");
+    json_write_array(w);
+    for (size_t i = 0; (session = behaviour_disconnected(s->behaviour, i)); i++) {
+        char code[PAIRING_CODE_BYTES];
+        bool has_code = pairing_code(s, session, code);
+        json_write_object(w);
+        json_write_member(w, "session", session);
+        json_write_member(w, "state", pairing_state_to_string(pairing_state(s, session, 0)));
+        json_write_member(w, "code", has_code ? code : NULL);
+        json_write_object_end(w);
+    }
+    json_write_array_end(w);
+    json_write_object_end(w);
+    int r = json_writer_finish(w);
+    return r < 0 ? r : 1;
+}
+
+static int scan(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
+    _cleanup_(json_freep) struct json *doc = NULL;
+    const char *reason;
+    int r = json_parse(call->body, call->body_size, &doc, &reason);
+    if (r < 0 && r != -EBADMSG)
+        return r;
+    const char *session = r < 0 ? NULL : json_text_at(json_root(doc), "session");
+    if (!session)
+        return write_problem(a, 400, "say which one: {\"session\": \"NAME\"}, and \"code\" where it must be that code");
+    r = pairing_scan(s, session, json_text_at(json_root(doc), "code"));
+    if (r == -ENOENT)
+        return write_problem(a, 409, "that session shows no QR code; it must be disconnected, and started by its gateway");
+    if (r == -ESTALE)
+        return write_problem(a, 409, "that is not the QR code that the session shows now");
+    return r < 0 ? r : sandbox_reply_flat(a, 200, FLAT("session", session, "state", "connected"));
+}
+
 static int write_behaviour(struct sandbox *s, struct sandbox_reply *a) {
     _cleanup_(json_writer_freep) struct json_writer *w = sandbox_reply_json(a, 200, JSON_PLAIN);
     if (!w)
@@ -222,6 +263,13 @@ static int write_behaviour(struct sandbox *s, struct sandbox_reply *a) {
     behaviour_write(s->behaviour, w);
     int r = json_writer_finish(w);
     return r < 0 ? r : 1;
+}
+
+static int take_behaviour(struct sandbox *s, struct behaviour *b, struct sandbox_reply *a) {
+    behaviour_free(s->behaviour);
+    s->behaviour = b;
+    pairings_clear(s->pairings);
+    return write_behaviour(s, a);
 }
 
 static int put_behaviour(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
@@ -232,19 +280,13 @@ static int put_behaviour(struct sandbox *s, const struct call *call, struct sand
         return write_problem(a, 400, buf_string(&error));
     if (r < 0)
         return r;
-    behaviour_free(s->behaviour);
-    s->behaviour = b;
-    return write_behaviour(s, a);
+    return take_behaviour(s, b, a);
 }
 
 static int reset_behaviour(struct sandbox *s, struct sandbox_reply *a) {
     struct behaviour *b;
     int r = behaviour_new(&b);
-    if (r < 0)
-        return r;
-    behaviour_free(s->behaviour);
-    s->behaviour = b;
-    return write_behaviour(s, a);
+    return r < 0 ? r : take_behaviour(s, b, a);
 }
 
 static int clear_messages(struct sandbox *s, struct sandbox_reply *a) {
@@ -324,6 +366,8 @@ static const struct route routes[] = {
     {"/sandbox/behaviour", "GET", serve_behaviour},
     {"/sandbox/behaviour", "PUT", put_behaviour},
     {"/sandbox/behaviour", "DELETE", serve_reset},
+    {"/sandbox/sessions", "GET", get_sessions},
+    {"/sandbox/scan", "POST", scan},
 };
 
 int control_answer(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {

@@ -63,6 +63,7 @@ static int serve(struct mhd *s, struct exchange *x, const char *path, const char
         .recipient = argument(c, "recipient"),
         .refused = argument(c, "refused"),
         .generation = argument(c, "generation"),
+        .format = argument(c, "format"),
         .body = buf_string(&x->body),
         .body_size = x->body.size,
     };

@@ -16,6 +16,7 @@
 #include "sandbox/contract.h"
 #include "sandbox/courier.h"
 #include "sandbox/mhd.h"
+#include "sandbox/pairing.h"
 
 enum { KEEP_DEFAULT = 100000, KEEP_MAX = 10000000, FILES_MAX = 4096 };
 
@@ -47,7 +48,9 @@ static const char usage[] =
         "  webhook      base_url http://" LISTEN_DEFAULT "/webhook/NAME, or /send-message for a small {phone, message} server\n"
         "\n"
         "  GET, DELETE /sandbox/messages         what came in, as JSON (?after=SEQ&recipient=X&refused=true)\n"
-        "  GET, PUT, DELETE /sandbox/behaviour   latency, errors, time-outs and senseless answers, as JSON\n";
+        "  GET, PUT, DELETE /sandbox/behaviour   latency, errors, time-outs and senseless answers, as JSON\n"
+        "  GET /sandbox/sessions                 the sessions that are disconnected, and the QR codes that they show\n"
+        "  POST /sandbox/scan                    {\"session\": \"NAME\"}: somebody scans its QR code\n";
 
 struct options {
     const char *listen, *token, *receipts, *app_secret;
@@ -103,6 +106,7 @@ static int parse_options(int argc, char **argv, struct options *ret) {
 }
 
 static void sandbox_done(struct sandbox *s) {
+    pairings_free(s->pairings);
     behaviour_free(s->behaviour);
     chats_free(s->chats);
 }
@@ -111,7 +115,9 @@ static int sandbox_init(struct sandbox *s, const struct options *options, bool i
     *s = (struct sandbox) {.token = options->token, .is_loopback = is_loopback, .id_seed = random_u64(),
                            .started_usec = clock_monotonic_usec()};
     int r = chats_new((size_t) options->keep, CHATS_BYTES_MAX, &s->chats);
-    return r < 0 ? r : behaviour_new(&s->behaviour);
+    if (r >= 0)
+        r = behaviour_new(&s->behaviour);
+    return r < 0 ? r : pairings_new(&s->pairings);
 }
 
 /* SIGINT and SIGTERM end the loop. */

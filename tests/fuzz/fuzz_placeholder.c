@@ -5,6 +5,8 @@
 
 #define SECRET "EAAGm0PX4ZCpsBAtoken"
 #define BODY "{{credential}} and {{target}}, {{"
+/* Whole: what is empty would put together what stands around its placeholder. */
+#define MEDIA "{\"type\": \"image\", \"url\": \"https://example.org/{{credential}}\", \"filename\": \"{{body}}\"}"
 
 enum { EXPANDED_BYTES_MAX = 1024 * 1024 };
 
@@ -18,10 +20,16 @@ static size_t count(const char *text, const char *wanted) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+    static struct json *media;
+    const char *reason;
     _cleanup_(freep) char *text = copy_of((const char *) bytes, size);
     struct sender sender = {.secret = SECRET};
     struct message message = {.id = 1, .attempt_id = INT64_MAX, .target = "+8801712345678", .body = BODY};
     _cleanup_(buf_done) struct buf b = BUF_MAX(EXPANDED_BYTES_MAX);
+
+    if (!media)
+        HOLDS(json_parse(MEDIA, strlen(MEDIA), &media, &reason) == 0);
+    message.media = json_root(media);
     bool fits_header = !*placeholder_fault(text, PLACEHOLDER_IN_HEADER), fits_body = !*placeholder_fault(text, PLACEHOLDER_IN_BODY);
     size_t secrets = count(text, SECRET);
 

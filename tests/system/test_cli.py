@@ -19,7 +19,7 @@ from conftest import PGHERALD, environment, pgherald, wait_until
 pytestmark = pytest.mark.sanitize
 
 VERBS = ["migrate", "uninstall", "run", "check", "groups", "status", "list", "show", "retry", "cancel", "send", "sweep", "replay", "pause",
-         "resume", "preview"]
+         "resume", "pair", "unpair", "preview"]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The README, played: its tour from an empty database on, and every other command that it shows and that can run here."""
 
+import concurrent.futures
 import os
 import re
 import shlex
@@ -143,6 +144,23 @@ def test_the_other_commands(terminal):
         terminal.sh("pgherald send +8801711000009 yes; pgherald pause; pgherald resume")
     finally:
         with_role("", cluster)
+
+
+def test_pairing_as_it_says(terminal, tmp_path):
+    """In the terminal nobody looks at a sandbox: somebody scans as soon as there is a code."""
+    terminal.sh("pgherald migrate")
+    terminal.sql("INSERT INTO herald.senders (name, gateway, base_url, account, credential) VALUES"
+                 " ('main', 'wppconnect', 'http://127.0.0.1:8025', '{\"session\": \"alerts\"}', 'main_token')")
+    terminal.gateway.behave({"disconnected_sessions": ["alerts"]})
+    daemon = Daemon(tmp_path, terminal.db.dsn(), {"main_token": "anything"})
+    (_, pair), (_, unpair) = blocks("Pairing a session")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        paired = pool.submit(terminal.sh, pair)
+        wait_until(lambda: terminal.db.value("SELECT code FROM herald.sessions"), "the code")
+        terminal.gateway.call("POST", "/sandbox/scan", {"session": "alerts"})
+        assert paired.result(20).endswith("main is connected\n")
+    assert terminal.sh(unpair) == "main is logged out\n"
+    assert daemon.stop() == 0
 
 
 def test_every_example_and_its_commands(terminal):

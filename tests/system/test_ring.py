@@ -9,8 +9,7 @@ from daemon import start_daemon  # noqa: F401 (fixture)
 from load import CREDENTIALS, Application, receiving, wait_fast_asleep
 from player import Daemon, Row, add_rule, add_senders, send
 
-CLAIM_LOCK = "SELECT pg_advisory_lock(hashtext('herald'), hashtext('claim'))"
-CLAIM_UNLOCK = "SELECT pg_advisory_unlock(hashtext('herald'), hashtext('claim'))"
+CLAIM_LOCK = "BEGIN; LOCK TABLE herald.claim_lock IN EXCLUSIVE MODE"
 WAITING_PLANNERS = """SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pgherald planner'
                          AND wait_event_type = 'Lock'"""
 
@@ -125,7 +124,7 @@ def test_the_connection_that_answers_is_cut(db, sink, start_daemon):
         ids = app.insert(5)
         planner, = wait_until(lambda: db.sql(WAITING_PLANNERS), "a planner that waits to claim")
         db.sql("SELECT pg_terminate_backend(%s)", planner[0])
-        cursor.execute(CLAIM_UNLOCK)
+        cursor.execute("ROLLBACK")
     holder.close()
     app.wait_for(ids)
     app.wait_settled()

@@ -280,7 +280,7 @@ def test_a_secret_is_good_for_its_own_gateway_only(world, tmp_path):
 def ask(sandbox, method, path, body=None, **headers):
     """Status, and JSON or text."""
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", sandbox.port, timeout=20)) as connection:
-        connection.request(method, urllib.parse.quote(path), body if isinstance(body, (bytes, type(None))) else json.dumps(body), headers)
+        connection.request(method, urllib.parse.quote(path, safe="/?="), body if isinstance(body, (bytes, type(None))) else json.dumps(body), headers)
         response = connection.getresponse()
         text = response.read().decode()
         return response.status, json.loads(text) if response.getheader("Content-Type").startswith("application/json") else text

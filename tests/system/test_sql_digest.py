@@ -96,3 +96,11 @@ def test_a_person_who_retries_one_gets_it_alone(db, daemon):
     db.sql("SELECT herald.retry(1)")
     assert [c.body for c in daemon.turn().claims] == ["Meter 1"]
     assert row(db, 1)["gathers"] is None
+
+
+def test_what_was_gathered_goes_as_it_is_when_the_rule_gathers_no_more(db, daemon):
+    add(db, daemon, 1, 2)
+    db.sql("UPDATE herald.rules SET digest = NULL")
+    window_ends(db)
+    assert sorted(c.body for c in daemon.turn().claims) == ["Meter 1"]  # the other one waits behind it
+    assert db.value("SELECT count(*) FROM herald.rechecks") == 0

@@ -25,7 +25,7 @@ def asked(turn):
 
 
 def tell(db, answer, wait_sec=None, reason=None, sender="wa"):
-    return db.sql("SELECT * FROM herald.tell(ARRAY[%s], ARRAY[%s], ARRAY[%s]::int[], ARRAY[%s], '{NULL}')", sender, answer, wait_sec, reason)
+    return db.sql("SELECT * FROM herald.tell(ARRAY[%s], ARRAY[%s], ARRAY[%s]::int[], ARRAY[%s], '{NULL}', '{NULL}')", sender, answer, wait_sec, reason)
 
 
 def hold(db):

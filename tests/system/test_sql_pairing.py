@@ -15,8 +15,8 @@ def daemon(db):
     player.close()
 
 
-def tell(db, answer, reason=None, code=None):
-    return db.sql("SELECT * FROM herald.tell('{wa}', ARRAY[%s], '{NULL}', ARRAY[%s], ARRAY[%s])", answer, reason, code)
+def tell(db, answer, reason=None, code=None, purpose="pair"):
+    return db.sql("SELECT * FROM herald.tell('{wa}', ARRAY[%s], '{NULL}', ARRAY[%s], ARRAY[%s], ARRAY[%s])", answer, reason, code, purpose)
 
 
 def session(db):
@@ -25,6 +25,10 @@ def session(db):
 
 def wanted(turn):
     return [(r.sender, r.target) for r in turn.rows if r.what == "ask"]
+
+
+def asked_for(daemon):
+    return wanted(daemon.turn())
 
 
 def time_is_up(db):
@@ -59,7 +63,7 @@ def test_a_code_that_nobody_scans_leaves_the_sender_unpaired(db, daemon):
     tell(db, "code", None, "2@code")
     time_is_up(db)
     assert session(db)[0] == "disconnected"  # also where no daemon is left to say so
-    assert tell(db, "code", None, "2@code") == [("held", "wa", "nobody scanned its code in time; pgherald pair wa pairs it")]
+    assert tell(db, "code", None, "2@code") == [("unpaired", "wa", "nobody scanned its code in time; pgherald pair wa pairs it")]
     assert session(db) == ("disconnected", None, "nobody scanned its code in time")
     send(db, 1)
     turn = daemon.turn()
@@ -89,7 +93,7 @@ def test_a_session_is_logged_out_on_request_and_can_be_paired_again(db, daemon):
     turn = daemon.turn()
     assert wanted(turn) == [("wa", "unpair")] and turn.claims == []
     assert session(db)[0] == "disconnecting"
-    assert tell(db, "well") == [("held", "wa", "it was unpaired on request; pgherald pair wa pairs it")]
+    assert tell(db, "well", purpose="unpair") == [("unpaired", "wa", "it was unpaired on request; pgherald pair wa pairs it")]
     assert session(db) == ("disconnected", None, "it was unpaired on request")
     assert daemon.turn().claims == []
     db.sql("SELECT herald.pair('wa')")
@@ -98,17 +102,49 @@ def test_a_session_is_logged_out_on_request_and_can_be_paired_again(db, daemon):
     assert session(db)[0] == "connected" and len(daemon.turn().claims) == 1
 
 
+def test_a_session_that_was_not_logged_out_in_time_may_still_be_connected(db, daemon):
+    db.sql("SELECT herald.unpair('wa')")
+    daemon.turn()
+    assert tell(db, "ill", "connection refused", purpose="unpair") == []
+    assert session(db) == ("disconnecting", None, "connection refused")
+    time_is_up(db)
+    assert session(db)[0] == "unknown"  # also where no daemon is left to say so
+    assert tell(db, "ill", "connection refused", purpose="unpair") == [("unpaired", "wa", "connection refused; pgherald unpair wa tries it again")]
+    assert session(db) == ("unknown", None, "connection refused")
+    assert db.value("SELECT until IS NULL FROM herald.sessions")
+    db.sql("SELECT herald.unpair('wa')")
+    time_is_up(db)
+    assert tell(db, "unknown", purpose="unpair")[0][2].startswith("its gateway did not say that it is logged out; ")
+    send(db, 1)
+    assert daemon.turn().claims == []
+
+
+@pytest.mark.parametrize("wanted, answered", [("unpair", "pair"), ("pair", "unpair"), ("unpair", None), ("pair", None)])
+def test_an_answer_to_what_was_wanted_before_counts_for_nothing(db, daemon, wanted, answered):
+    """The gateway was asked, and before it answered a person wanted something else."""
+    if answered:
+        db.sql(f"SELECT herald.{answered}('wa')")
+    else:
+        ask_now(db)
+    daemon.turn()
+    db.sql(f"SELECT herald.{wanted}('wa')")
+    for answer in "well", "ill", "unknown":
+        assert tell(db, answer, "it waits", purpose=answered) == []
+    assert session(db) == ({"pair": "pairing", "unpair": "disconnecting"}[wanted], None, db.value("SELECT reason FROM herald.holds"))
+    assert asked_for(daemon) == [("wa", wanted)]
+
+
 def test_a_session_that_drops_is_disconnected(db, daemon):
     ask_now(db)
     assert wanted(daemon.turn()) == [("wa", None)]
-    tell(db, "ill", "the session is not connected")
+    tell(db, "ill", "the session is not connected", purpose=None)
     assert session(db) == ("disconnected", None, "the session is not connected")
 
 
 def test_a_block_of_before_ends_with_the_pairing(db, daemon):
     ask_now(db)
     daemon.turn()
-    tell(db, "ill", "the session waits to be paired")
+    tell(db, "ill", "the session waits to be paired", purpose=None)
     db.sql("SELECT herald.pair('wa')")
     daemon.turn()
     db.sql("UPDATE herald.holds SET until = clock_timestamp() WHERE cause = 'blocked'")

@@ -5,7 +5,8 @@ import pytest
 
 from player import Daemon, add_rule, add_senders, login
 
-READS = {"check", "check_groups", "explain", "list", "list_groups", "local_time", "next_window", "now", "preview", "sender_accounts", "setting", "show"}
+READS = {"check", "check_groups", "explain", "lane_is_held", "list", "list_groups", "local_time", "next_window", "now", "preview", "sender_accounts", "setting",
+         "show"}
 FUNCTIONS = {
     "herald_daemon": {"attend", "backstop", "horizon", "join", "leave", "plan", "plan_and_claim", "plan_failed", "prove_bell", "tell", "turn"},
     "herald_web": {"apply_early", "hear", "metrics", "receive", "web_senders"},
@@ -73,7 +74,7 @@ def test_tables(full, outsider, role):
                      "UPDATE": f"UPDATE {table} SET {column} = {column}", "DELETE": f"DELETE FROM {table}",
                      "TRUNCATE": f"TRUNCATE {table}"}
             for what, statement in tries.items():
-                if kind == "v" and what != "SELECT":
+                if kind == "v" and what != "SELECT" or not column and what == "UPDATE":
                     continue
                 expected = None if what in TABLES[role] and (role, table) not in IN_PART else "42501"
                 assert sqlstate(cursor, statement) == expected, f"{role}: {statement}"

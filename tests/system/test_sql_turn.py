@@ -656,7 +656,7 @@ def test_certainly_not_taken_after_in_doubt(db, daemon):
 @pytest.fixture
 def short_lease(db):
     """A lease is the request's time limit and 15 s: this one ends after 0.3 s."""
-    db.sql("UPDATE herald.settings SET value = '-14.7 s' WHERE name = 'request_time_limit'")
+    db.sql("SET session_replication_role = replica; UPDATE herald.settings SET value = '-14.7 s' WHERE name = 'request_time_limit'; RESET session_replication_role")
 
 
 def test_a_lease_that_ended_leaves_doubt(db, daemon, short_lease):

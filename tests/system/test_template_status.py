@@ -151,10 +151,10 @@ def test_a_claim_that_still_saw_the_hold_is_waited_for(world, ours):
     other = world.db.connect()
     other.autocommit = False
     with other.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('herald'), hashtext('claim'))")
+        cursor.execute("LOCK TABLE herald.claim_lock IN EXCLUSIVE MODE")
         thread = threading.Thread(target=ours.tell, args=("APPROVED", MOMENT + 1))
         thread.start()
-        wait_until(lambda: world.db.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"), "the webhook waits")
+        wait_until(lambda: world.db.value("SELECT count(*) FROM pg_locks WHERE relation = 'herald.claim_lock'::regclass AND NOT granted"), "the webhook waits")
         cursor.execute("UPDATE whatsapp_notifications SET next_at = 'infinity' WHERE id = %s", (waiting,))
         other.commit()
     thread.join()

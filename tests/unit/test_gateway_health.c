@@ -115,13 +115,15 @@ static void test_answer(void **state) {
     struct reply reply = reply_of(row->status, row->body);
     struct health health;
 
-    health_from_reply(row->gateway, &sender, row->step, &reply, &health);
+    health_from_reply(row->gateway, &sender, PURPOSE_HEALTH, row->step, &reply, &health);
     if (health.kind != row->kind || health.wait_sec != row->wait_sec)
         fail_msg("%d after %lld s, not %d after %lld s: %s", health.kind, (long long) health.wait_sec, row->kind,
                  (long long) row->wait_sec, health.reason);
     if (row->reason_holds ? !strstr(health.reason, row->reason_holds) : health.reason[0] != '\0')
         fail_msg("the reason is: %s", health.reason);
     assert_null(strstr(health.reason, SECRET));
+    if (row->kind == HEALTH_GO_ON)
+        assert_int_equal(health.next_step, row->step + 1);
 }
 
 static void test_out_of_reach(_unused_ void **state) {
@@ -133,7 +135,7 @@ static void test_out_of_reach(_unused_ void **state) {
     for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
         struct reply reply = {.kind = kinds[i], .reason = "connection refused for " SECRET};
 
-        health_from_reply(&gateway_wppconnect, &sender, 0, &reply, &health);
+        health_from_reply(&gateway_wppconnect, &sender, PURPOSE_HEALTH, 0, &reply, &health);
         assert_int_equal(health.kind, HEALTH_ILL);
         assert_int_equal(health.wait_sec, WAIT_BY_BACKOFF);
         assert_non_null(strstr(health.reason, "connection refused"));
@@ -147,7 +149,7 @@ static void assert_asks(const struct gateway *gateway, unsigned step, const char
     struct request request;
 
     request_init(&request);
-    assert_int_equal(gateway->ask(&sender, step, &request), 0);
+    assert_int_equal(gateway->ask(&sender, PURPOSE_HEALTH, step, &request), 0);
     assert_string_equal(request.method, method);
     assert_string_equal(buf_string(&request.url), url);
     assert_string_equal(buf_string(&request.body), body);
@@ -156,14 +158,14 @@ static void assert_asks(const struct gateway *gateway, unsigned step, const char
     request_done(&request);
     sender.secret = NULL;
     request_init(&request);
-    assert_int_equal(gateway->ask(&sender, step, &request), find(gateway)->is_open ? 0 : -EINVAL);
+    assert_int_equal(gateway->ask(&sender, PURPOSE_HEALTH, step, &request), find(gateway)->is_open ? 0 : -EINVAL);
     request_done(&request);
 }
 
 /* A step that a gateway does not have is no question. */
 static void test_no_such_step(_unused_ void **state) {
     static const struct gateway *const some[] = {&gateway_evolution, &gateway_wppconnect, &gateway_waha};
-    static const unsigned steps[] = {2, 2, 3};
+    static const unsigned steps[] = {2, 2, 6};
 
     for (size_t i = 0; i < ELEMENTSOF(some); i++) {
         _cleanup_(json_freep) struct json *doc = parsed(find(some[i])->account);
@@ -171,7 +173,7 @@ static void test_no_such_step(_unused_ void **state) {
         struct request request;
 
         request_init(&request);
-        assert_int_equal(some[i]->ask(&sender, steps[i], &request), -EINVAL);
+        assert_int_equal(some[i]->ask(&sender, PURPOSE_HEALTH, steps[i], &request), -EINVAL);
         assert_string_equal(buf_string(&request.url), "");
         request_done(&request);
     }

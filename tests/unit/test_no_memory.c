@@ -16,6 +16,7 @@
 #include "gateway/twilio_callback.h"
 #include "io/answer.h"
 #include "io/exchange.h"
+#include "io/qr.h"
 #include "io/secret.h"
 #include "io/url.h"
 #include "web/batch.h"
@@ -194,6 +195,76 @@ static void test_no_answer(void **state) {
     given.reply.kind = REPLY_UNKNOWN;
     gateway_outcome(given.gateway, &given.sender, &given.message, &given.reply, &given.expected);
     assert_true(fail_each_allocation(try_outcome, 0) > 1);
+}
+
+/* A session is never said to be connected, logged out or waiting for a code unless its gateway said so. */
+static struct {
+    enum purpose purpose;
+    unsigned step;
+    enum health_kind kind;
+} asked;
+
+static int try_health(void) {
+    struct health h;
+
+    health_from_reply(given.gateway, &given.sender, asked.purpose, asked.step, &given.reply, &h);
+    assert_true(text_is_utf8(h.reason, strlen(h.reason)));
+    return h.kind == asked.kind || h.kind == HEALTH_ILL || h.kind == HEALTH_UNKNOWN ? 0 : -EBADMSG;
+}
+
+static int try_question(void) {
+    _cleanup_(request_done) struct request request;
+
+    request_init(&request);
+    return given.gateway->ask(&given.sender, asked.purpose, asked.step, &request);
+}
+
+static void test_pairing(void **state) {
+    static const struct {
+        const struct gateway *gateway;
+        const char *account;
+        unsigned question; /* a step that it has */
+        enum purpose purpose;
+        unsigned step;
+        int status;
+        const char *body;
+        enum health_kind kind;
+    } rows[] = {
+        {&gateway_evolution, EVOLUTION_ACCOUNT, 3, PURPOSE_PAIR, 1, 200, "{\"code\":\"2@x\"}", HEALTH_CODE},
+        {&gateway_evolution, EVOLUTION_ACCOUNT, 5, PURPOSE_UNPAIR, 0, 200, "{\"error\":false}", HEALTH_WELL},
+        {&gateway_evolution, EVOLUTION_ACCOUNT, 5, PURPOSE_UNPAIR, 0, 500, "{\"message\":\"no\"}", HEALTH_UNKNOWN},
+        {&gateway_waha, SESSION_ACCOUNT, 3, PURPOSE_PAIR, 4, 200, "{\"value\":\"2@x\"}", HEALTH_CODE},
+        {&gateway_waha, SESSION_ACCOUNT, 5, PURPOSE_UNPAIR, 0, 404, "{\"message\":\"Cannot POST\"}", HEALTH_ILL},
+        {&gateway_webjs, SESSION_ACCOUNT, 4, PURPOSE_PAIR, 4, 200, "{\"success\":true,\"qr\":\"2@x\"}", HEALTH_CODE},
+        {&gateway_webjs, SESSION_ACCOUNT, 5, PURPOSE_UNPAIR, 0, 200, "{\"success\":false}", HEALTH_UNKNOWN},
+        {&gateway_wppconnect, SESSION_ACCOUNT, 1, PURPOSE_PAIR, 0, 200, "{\"status\":\"QRCODE\",\"urlcode\":\"2@x\"}", HEALTH_CODE},
+        {&gateway_wppconnect, SESSION_ACCOUNT, 5, PURPOSE_UNPAIR, 0, 200, "{\"status\":false}", HEALTH_UNKNOWN},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+        _cleanup_(json_freep) struct json *doc = parsed(rows[i].account);
+
+        given.gateway = rows[i].gateway;
+        given.sender = (struct sender) {.name = "s", .base_url = "http://127.0.0.1:3000", .secret = SECRET, .account = json_root(doc)};
+        given.reply = reply_of(rows[i].status, rows[i].body);
+        asked.purpose = rows[i].purpose;
+        asked.step = rows[i].step;
+        asked.kind = rows[i].kind;
+        assert_true(fail_each_allocation(try_health, 0) > 1);
+        asked.purpose = PURPOSE_PAIR;
+        asked.step = rows[i].question;
+        assert_true(fail_each_allocation(try_question, -ENOMEM) >= 2);
+    }
+}
+
+static int try_qr(void) {
+    _cleanup_(qr_freep) struct qr *qr = NULL;
+
+    return qr_new(LONG_TEXT, &qr);
+}
+
+static void test_qr(void **state) {
+    assert_true(fail_each_allocation(try_qr, -ENOMEM) >= 2);
 }
 
 static int try_kept(void) {
@@ -479,6 +550,8 @@ int main(void) {
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_outcomes),
         cmocka_unit_test(test_no_answer),
+        cmocka_unit_test(test_pairing),
+        cmocka_unit_test(test_qr),
         cmocka_unit_test(test_pieces_of_gateways),
         cmocka_unit_test(test_receipts),
         cmocka_unit_test(test_callbacks_of_twilio),

@@ -1,0 +1,70 @@
+"""What others have asked for, however much, costs a message nothing: opt-outs, quiet hours, locks that anybody may take."""
+
+import pytest
+
+from player import Daemon, add_senders, send
+
+MANY = 20000
+
+
+@pytest.fixture
+def daemon(db):
+    add_senders(db, "wa")
+    player = Daemon(db)
+    yield player
+    player.close()
+
+
+def entries_read(db, daemon, table):
+    """How many entries of the table's indexes, and rows of itself, a turn reads that claims what is due."""
+    connection = db.connect()
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT count(*) FILTER (WHERE what = 'claim') FROM herald.turn(%s, 100, '{}','{}','{}','{}','{}','{}','{}','{}','{}')",
+                       (daemon.incarnation,))
+        claimed, = cursor.fetchone()
+        cursor.execute("""SELECT pg_stat_get_xact_tuples_returned(%s::regclass)
+                               + (SELECT sum(pg_stat_get_xact_tuples_returned(i.indexrelid)) FROM pg_index i WHERE i.indrelid = %s::regclass)""",
+                       (table, table))
+        read, = cursor.fetchone()
+        cursor.execute("ROLLBACK")
+    connection.close()
+    return claimed, read
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_opt_outs(db, daemon, analyzed):
+    db.sql("INSERT INTO herald.holds (kind, name, cause, reason) SELECT 'recipient', '+88018' || lpad(n::text, 8, '0'), 'opt-out', 'STOP' FROM generate_series(1, %s) n", MANY)
+    if analyzed:
+        db.sql("ANALYZE herald.holds")
+    for n in range(10):
+        send(db, n)
+    claimed, read = entries_read(db, daemon, "herald.holds")
+    assert claimed == 10 and read < 100
+    db.sql("SELECT herald.pause('recipient', '+8801700000003')")
+    claimed, read = entries_read(db, daemon, "herald.holds")
+    assert claimed == 9 and read < 100
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_quiet_hours(db, daemon, analyzed):
+    db.sql("""INSERT INTO herald.recipients (name, address, quiet_hours)
+              SELECT 'p' || n, '+88018' || lpad(n::text, 8, '0'), '22:00-07:00' FROM generate_series(1, %s) n""", MANY)
+    if analyzed:
+        db.sql("ANALYZE herald.recipients")
+    for n in range(10):
+        send(db, n)
+    claimed, read = entries_read(db, daemon, "herald.recipients")
+    assert claimed == 10 and read < 100
+
+
+def test_who_may_connect_can_not_keep_claims_waiting(db, cluster, daemon):
+    cluster.sql("DO $$ BEGIN IF to_regrole('login_nobody') IS NULL THEN CREATE ROLE login_nobody LOGIN; END IF; END $$")
+    connection = db.connect("login_nobody")
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN; SELECT pg_advisory_lock(hashtext('herald'), hashtext('claim'))")
+        with pytest.raises(Exception, match="permission denied"):
+            cursor.execute("LOCK TABLE herald.claim_lock IN ACCESS SHARE MODE")
+    send(db, 1)
+    assert len(daemon.turn().claims) == 1
+    connection.close()
