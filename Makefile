@@ -211,7 +211,7 @@ help:
 	@echo '     check-lint, check-unit, check-fuzz, check-sanitize, check-system: its parts'
 	@echo 'make demo           shows it at work, on a database of its own; EXAMPLE=rc_meters shows one of sql/examples alone'
 	@echo 'make bench          measures; BENCH="a c --quick" runs single parts'
-	@echo 'make torture        kills daemons and databases under load; TORTURE="--kills 1000" makes it longer'
+	@echo 'make torture        kills daemons and databases under load, for half an hour; TORTURE="storm --share 0.1" a part of it'
 	@echo 'make fuzz           throws inputs at every parser; FUZZ_SEC=600 is longer, FUZZ="json url" names targets'
 	@echo 'make install        PREFIX=$(PREFIX), DESTDIR; uninstall takes it out again'
 	@echo 'make clean          removes build/'

@@ -356,10 +356,12 @@ CREATE TABLE herald.sender_state (
     failures int NOT NULL DEFAULT 0,
     next_at timestamptz,
     acknowledged_at timestamptz,
-    acknowledge_by timestamptz
+    acknowledge_by timestamptz,
+    trusted int
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE herald.sender_state IS 'Failures in a row, when the gap to the next message ends, and until when something must be acknowledged';
-COMMENT ON COLUMN herald.sender_state.acknowledged_at IS 'when a receipt first showed that its gateway acknowledges what it accepts';
+COMMENT ON COLUMN herald.sender_state.trusted IS 'after it was held: how many it may have in flight, one more with each that its gateway took or refused';
+COMMENT ON COLUMN herald.sender_state.acknowledged_at IS 'when a receipt that was waited for last showed that its gateway acknowledges what it accepts';
 
 CREATE TABLE herald.health (
     sender text COLLATE "C" PRIMARY KEY,

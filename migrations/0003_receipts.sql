@@ -22,6 +22,16 @@ CREATE TABLE herald.receipt_counts (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE herald.receipt_counts IS 'What webhooks told so far: receipts by what they said, those ignored, and what changed of people and templates';
 
+CREATE TABLE herald.web (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    up_since timestamptz NOT NULL DEFAULT '-infinity',
+    seen_at timestamptz NOT NULL DEFAULT '-infinity',
+    silent_since timestamptz
+) WITH (fillfactor = 10);
+INSERT INTO herald.web DEFAULT VALUES;
+COMMENT ON TABLE herald.web IS 'Whether receipts can come: since when pgherald web has been up without a break, and when it was last seen';
+COMMENT ON COLUMN herald.web.silent_since IS 'since when no sender has been acknowledged, and that can''t be their fault alone; NULL: it is not so';
+
 CREATE TABLE herald.heard (
     kind text COLLATE "C" NOT NULL CHECK (kind IN ('recipient', 'template')),
     name text COLLATE "C" NOT NULL,

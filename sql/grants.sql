@@ -26,7 +26,7 @@ TO herald_daemon;
 GRANT EXECUTE ON FUNCTION
     herald.receive(text[], text[], text[], bigint[], bigint[], text[], bigint[], text[]),
     herald.hear(text[], text[], text[], text[], bigint[]),
-    herald.apply_early(bigint[], text[]),
+    herald.web_looks(boolean),
     herald.web_senders(),
     herald.metrics()
 TO herald_web;

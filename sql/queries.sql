@@ -50,8 +50,8 @@ select kind, n from herald.receive($1::text[], $2::text[], $3::text[], $4::bigin
 -- name: hear
 select herald.hear($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])
 
--- name: apply_early
-select herald.apply_early(null, null)
+-- name: web_looks
+select herald.web_looks($1::boolean)
 
 -- name: web_senders
 select * from herald.web_senders()

@@ -1,8 +1,8 @@
 -- herald.apply_early(ids, message_ids): applies the receipts that came before the answer of their message, now that it is recorded:
 -- those of these rows or message ids; NULL: all whose row is known by now, and forgets those for which none was found in ten
--- minutes. herald.turn() calls it for what it has recorded; `pgherald web` now and then for what came between the two.
+-- minutes. herald.turn() calls it for what it has recorded; herald.web_looks() now and then for what came between the two.
 CREATE OR REPLACE FUNCTION herald.apply_early(ids bigint[], message_ids text[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 SET enable_seqscan = off

@@ -1,6 +1,9 @@
 -- herald.find_stalled(): senders that accept messages and have acknowledged none within acknowledge_limit, though their gateway used
--- to: what they accepted since is in doubt, once, and they are held until one is acknowledged. Their messages are looked for among the 100,000
--- newest. Yields ('held', sender, why).
+-- to: what they accepted since is in doubt, once, and they are held until one is acknowledged. Of one that is held for that already, what it
+-- accepted was a probe, and is in doubt however often it was. Their messages are looked for among the 100,000 newest. Yields ('held', sender, why).
+--
+-- Only if the receipts would have come: `pgherald web` was up all the while, and another sender was acknowledged lately, or none waits
+-- for it. Else nothing is held against a sender, and herald.web.silent_since says so.
 CREATE OR REPLACE FUNCTION herald.find_stalled() RETURNS TABLE (what text, sender text, reason text)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -10,19 +13,38 @@ DECLARE
     moment timestamptz := clock_timestamp();
     patience interval := herald.setting('acknowledge_limit');
     stalled record;
+    ids bigint[];
+    is_heard boolean;
 BEGIN
     FOR stalled IN
-        SELECT s.sender, s.acknowledge_by - patience AS since FROM herald.sender_state s
-         WHERE s.acknowledge_by <= moment FOR NO KEY UPDATE SKIP LOCKED LOOP
-        UPDATE herald.sender_state s SET acknowledge_by = NULL WHERE s.sender = stalled.sender;
+        SELECT s.sender, s.acknowledge_by - patience AS since,
+               EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.name = s.sender AND h.cause = 'blocked' AND h.proof = 'receipt') AS is_probed
+          FROM herald.sender_state s
+         WHERE s.acknowledge_by <= moment FOR NO KEY UPDATE OF s SKIP LOCKED LOOP
+        ids := ARRAY(SELECT w.id FROM public.whatsapp_notifications w
+                      WHERE w.id > (SELECT max(m.id) FROM public.whatsapp_notifications m) - 100000
+                        AND w.sender = stalled.sender AND w.send_status = 'sent' AND w.sent_at >= stalled.since
+                        FOR NO KEY UPDATE SKIP LOCKED);
+        is_heard := EXISTS (SELECT FROM herald.web w WHERE w.up_since <= stalled.since AND w.seen_at > moment - interval '10 s')
+            AND (EXISTS (SELECT FROM herald.sender_state o WHERE o.sender <> stalled.sender AND o.acknowledged_at > moment - patience / 2)
+                 OR NOT EXISTS (SELECT FROM herald.sender_state o
+                                 WHERE o.sender <> stalled.sender
+                                   AND (o.acknowledge_by IS NOT NULL
+                                        OR EXISTS (SELECT FROM herald.holds h
+                                                    WHERE h.kind = 'sender' AND h.name = o.sender AND h.cause = 'blocked' AND h.proof = 'receipt'))));
+        UPDATE herald.sender_state s SET acknowledge_by = CASE WHEN NOT is_heard AND ids <> '{}' THEN moment + patience END
+         WHERE s.sender = stalled.sender;
+        IF ids = '{}' THEN
+            CONTINUE;
+        ELSIF NOT is_heard THEN
+            UPDATE herald.web w SET silent_since = stalled.since WHERE w.silent_since IS NULL;
+            CONTINUE;
+        END IF;
         WITH doubted AS (
             UPDATE public.whatsapp_notifications n
                SET send_status = 'in_doubt', error = 'accepted, and never acknowledged by its gateway',
                    next_at = moment + coalesce((SELECT r.in_doubt_grace FROM herald.rules r WHERE r.name = n.rule), '10 s')
-             WHERE n.id IN (SELECT w.id FROM public.whatsapp_notifications w
-                             WHERE w.id > (SELECT max(m.id) FROM public.whatsapp_notifications m) - 100000
-                               AND w.sender = stalled.sender AND w.send_status = 'sent' AND w.sent_at >= stalled.since AND w.resends = 0
-                               FOR NO KEY UPDATE SKIP LOCKED)
+             WHERE n.id = ANY (ids) AND (n.resends = 0 OR stalled.is_probed)
             RETURNING n.id, n.attempt_id, n.sender, n.error
         )
         INSERT INTO herald.attempts (attempt_id, notification_id, sender, outcome, error)

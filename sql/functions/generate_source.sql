@@ -1,5 +1,5 @@
 -- herald.generate_source(rule): (re)makes four functions that read the rule's source as herald_rules, so that their plans are kept:
--- herald.source_ID() yields all its rows as herald.due, herald.source_ID(keys) an array of those of the given keys,
+-- herald.source_ID() yields all its rows as herald.due, herald.source_ID(keys) an array of those of the given keys, in their order,
 -- herald.still_ID(dedup_keys) those of the given dedup_keys that it holds, and herald.keys_ID() all its keys, NULL where it has none.
 --
 -- A function that a view calls runs as herald_rules, which owns this one and so could make it SECURITY INVOKER, to be run as
@@ -44,7 +44,7 @@ BEGIN
         SET plan_cache_mode = auto SET enable_seqscan = %s SET enable_bitmapscan = on
         AS $source$
         #variable_conflict use_column
-        BEGIN
+        <<ours>> %s BEGIN
             IF current_user <> %L THEN
                 RAISE EXCEPTION 'this function must be SECURITY DEFINER: somebody has altered it' USING ERRCODE = '42501';
             END IF;
@@ -52,15 +52,16 @@ BEGIN
         END
         $source$ $g$;
     EXECUTE format('CREATE OR REPLACE FUNCTION %s() RETURNS SETOF herald.due', function_name)
-        || format(guarded, 'on', reader, format('RETURN QUERY SELECT %s FROM %s s', columns, rule.source));
+        || format(guarded, 'on', '', reader, format('RETURN QUERY SELECT %s FROM %s s', columns, rule.source));
     EXECUTE format('CREATE OR REPLACE FUNCTION %s(text[]) RETURNS herald.due[]', function_name)
-        || format(guarded, 'off', reader, CASE WHEN key_type IS NULL
+        || format(guarded, 'off', $d$DECLARE places jsonb := (SELECT jsonb_object_agg(k, place) FROM unnest($1) WITH ORDINALITY u (k, place));$d$, reader, CASE WHEN key_type IS NULL
                   THEN format($e$RAISE EXCEPTION 'source %%', %L USING HINT = 'It has no column "key"; keys can''t be looked up in it.'$e$, rule.source)
-                  ELSE format('RETURN ARRAY(SELECT ROW(%s)::herald.due FROM %s s WHERE s.key = ANY ($1::%s[]))', columns, rule.source, key_type) END);
+                  ELSE format('RETURN ARRAY(SELECT ROW(%s)::herald.due FROM %s s WHERE s.key = ANY ($1::%s[])'
+                              ' ORDER BY (ours.places ->> s.key::text)::int)', columns, rule.source, key_type) END);
     EXECUTE format('CREATE OR REPLACE FUNCTION %s(text[]) RETURNS text[]', still_name)
-        || format(guarded, 'on', reader, format('RETURN ARRAY(SELECT s.dedup_key::text FROM %s s WHERE s.dedup_key = ANY ($1))', rule.source));
+        || format(guarded, 'on', '', reader, format('RETURN ARRAY(SELECT s.dedup_key::text FROM %s s WHERE s.dedup_key = ANY ($1))', rule.source));
     EXECUTE format('CREATE OR REPLACE FUNCTION %s() RETURNS text[]', keys_name)
-        || format(guarded, 'on', reader, CASE WHEN key_type IS NULL THEN 'RETURN NULL'
+        || format(guarded, 'on', '', reader, CASE WHEN key_type IS NULL THEN 'RETURN NULL'
                   ELSE format('RETURN ARRAY(SELECT DISTINCT s.key::text FROM %s s)', rule.source) END);
     PERFORM herald.give_function(still_name || '(text[])', reader);
     PERFORM herald.give_function(keys_name || '()', reader);

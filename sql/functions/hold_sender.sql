@@ -6,6 +6,8 @@
 --   'message'  it failed with messages: its gateway is asked, then one message goes
 --   'receipt'  it accepted messages and acknowledged none: one message a pause goes, until one is acknowledged
 --
+-- When it works again, one message goes, and one more at a time for each that its gateway takes: herald.sender_state.trusted.
+--
 -- Yields ('held', sender, why) when it was open before.
 CREATE OR REPLACE FUNCTION herald.hold_sender(sender_name text, wait_sec int, why text, proof text)
 RETURNS TABLE (what text, sender text, reason text)
@@ -22,6 +24,8 @@ DECLARE
     pause interval;
     ends timestamptz;
 BEGIN
+    -- First, as herald.settle() does: two that lock both in another order would wait for each other.
+    INSERT INTO herald.sender_state AS s (sender, trusted) VALUES (sender_name, 1) ON CONFLICT (sender) DO UPDATE SET trusted = 1;
     SELECT h.* INTO held FROM herald.holds h WHERE h.kind = 'sender' AND h.name = sender_name AND h.cause = 'blocked' FOR UPDATE;
     IF held.until > moment AND wait_sec IS NULL THEN
         RETURN;  -- others of the same moment: they are one failure

@@ -1,6 +1,6 @@
 -- herald.plan_events(rule, batch): confirms and gathers what of the rule waits for that, takes up to batch captured events and plans their
--- keys. A batch that fails is
--- halved until the bad key stands alone, which is set aside with its error. more: there are further events.
+-- keys, in the order in which they were captured. A batch that fails is halved until the bad key stands alone, which is set aside with its
+-- error. more: there are further events.
 CREATE OR REPLACE FUNCTION herald.plan_events(rule herald.rules, batch int, OUT done herald.plan_counts, OUT more boolean)
 LANGUAGE plpgsql
 SET jit = off
@@ -23,10 +23,10 @@ BEGIN
          WHERE e.ctid = ANY (ARRAY(
                SELECT f.ctid FROM herald.events f WHERE f.rule = rule.name AND f.id > (SELECT x.event_id FROM herald.floors x)
                 ORDER BY f.id LIMIT batch))
-        RETURNING e.key
+        RETURNING e.id, e.key
     )
-    SELECT array_agg(DISTINCT g.key) FILTER (WHERE g.key IS NOT NULL), count(*), coalesce(bool_or(g.key IS NULL), false)
-      INTO keys, taken, asks_sweep FROM gone g;
+    SELECT array_agg(g.key ORDER BY g.id) FILTER (WHERE g.key IS NOT NULL), coalesce(sum(g.n), 0), coalesce(bool_or(g.key IS NULL), false)
+      INTO keys, taken, asks_sweep FROM (SELECT f.key, min(f.id) AS id, count(*) AS n FROM gone f GROUP BY f.key) g;
     more := taken = batch;
     IF asks_sweep THEN
         UPDATE herald.rules r SET next_sweep_at = clock_timestamp() WHERE r.name = rule.name;

@@ -1,6 +1,6 @@
 -- herald.plan_rows(rule, due_rows): makes the notifications that these rows of the rule's source ask for, where they don't
--- exist yet: deduplicates, resolves the recipient, renders the template. One set-based statement; what is usual (a number in
--- E.164, a template whose fields are all there) is done in line, the rest by herald.resolve() and herald.render(). OFFSET 0
+-- exist yet, in their order: deduplicates, resolves the recipient, renders the template. One set-based statement; what is usual (a
+-- number in E.164, a template whose fields are all there) is done in line, the rest by herald.resolve() and herald.render(). OFFSET 0
 -- keeps the planner from copying an expression to each place that uses it, and from making a look-up a join.
 --
 -- Raises SQLSTATE HR001 where the rule would exceed its flood_limit within an hour; nothing of the rows is then made.
@@ -28,7 +28,7 @@ BEGIN
     WITH wanted AS (
         SELECT DISTINCT ON (d.dedup_key) d.*, coalesce(d.channel, rule.channel) AS to_channel,
                coalesce(d.priority, rule.priority) AS with_priority
-          FROM unnest(due_rows) d
+          FROM unnest(due_rows) WITH ORDINALITY d
          WHERE d.dedup_key <> '' AND octet_length(d.dedup_key) <= 512
            AND NOT EXISTS (SELECT FROM public.whatsapp_notifications n WHERE n.rule = rule.name AND n.dedup_key = d.dedup_key OFFSET 0)
     ), made AS (
@@ -77,6 +77,7 @@ BEGIN
                       END AS problem OFFSET 0) v
           LEFT JOIN herald.lanes l ON l.channel = w.to_channel AND coalesce(l.sender, '') = coalesce(s.sender, '')
                AND coalesce(l.rule, '') = rule.name AND l.priority = w.with_priority
+         ORDER BY w.ordinality
         ON CONFLICT (rule, dedup_key) DO NOTHING
         RETURNING send_status
     ), counted AS (

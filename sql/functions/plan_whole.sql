@@ -14,7 +14,7 @@ BEGIN
               FROM (SELECT d, n.id IS NULL AS is_new, (row_number() OVER () - 1) / 1000 AS chunk
                       FROM herald.%I() d
                       LEFT JOIN public.whatsapp_notifications n ON n.rule = $1 AND n.dedup_key = d.dedup_key) x
-             GROUP BY x.chunk$q$, 'source_' || rule.id) USING rule.name
+             GROUP BY x.chunk ORDER BY x.chunk$q$, 'source_' || rule.id) USING rule.name
     LOOP
         done := herald.add_counts(done, ROW(chunk.known, 0, chunk.known, 0, 0, 0)::herald.plan_counts);
         done := herald.add_counts(done, herald.plan_rows(rule, chunk.due_rows));

@@ -1,6 +1,6 @@
 -- herald.sender_room(moment, room, flying, own): how many messages each sender may take now: enabled, not held, below its
--- max_in_flight, its limits and its gap. flying: the sender of each message in flight; own: of each that is in flight from the daemon
--- that has the room. Of its places one sender takes at most half where there are others, so that a gateway that hangs leaves them room.
+-- max_in_flight, what it is trusted with after it failed, its limits and its gap. flying: the sender of each message in flight;
+-- own: of each that is in flight from the daemon that has the room. Of its places one sender takes at most half where there are others, so that a gateway that hangs leaves them room.
 -- A blocked sender whose pause is over may take one, to probe it, unless its gateway is to be asked first. is_counted: what it takes must be told to
 -- herald.count_claimed(). opens_at: of a sender that may take none, when that changes by the clock alone.
 --
@@ -13,6 +13,7 @@ AS $$
            CASE WHEN h.until > moment OR g.next_at > moment THEN 0
                 ELSE greatest(0, least(room,
                      s.max_in_flight - f.n,
+                     g.trusted - f.n,
                      CASE WHEN EXISTS (SELECT FROM herald.senders o WHERE o.enabled AND o.name <> s.name)
                           THEN (room + cardinality(own) + 1) / 2 - (SELECT count(*) FROM unnest(own) w WHERE w = s.name) END,
                      CASE WHEN h.until IS NOT NULL THEN CASE WHEN h.proof LIKE 'health%' THEN 0 ELSE 1 - f.n END END,

@@ -39,7 +39,7 @@ BEGIN
          WHERE o.outcome = 'accepted' AND n.id = o.id AND n.attempt_id = o.attempt_id AND n.send_status = 'sending'
         RETURNING n.sender, n.next_part
     )
-    SELECT count(*), array_agg(DISTINCT a.sender), array_agg(a.next_part) FILTER (WHERE a.next_part IS NOT NULL),
+    SELECT count(*), array_agg(a.sender), array_agg(a.next_part) FILTER (WHERE a.next_part IS NOT NULL),
            array_agg(a.sender) FILTER (WHERE a.next_part IS NOT NULL)
       INTO recorded, working, parts, parts_senders FROM accepted a;
     IF parts IS NOT NULL THEN
@@ -50,8 +50,10 @@ BEGIN
         UPDATE herald.sender_state s
            SET failures = 0,
                acknowledge_by = CASE WHEN s.acknowledged_at IS NOT NULL
-                                     THEN coalesce(s.acknowledge_by, moment + herald.setting('acknowledge_limit')::interval) END
-         WHERE s.sender = ANY (working) AND (s.failures > 0 OR s.acknowledged_at IS NOT NULL AND s.acknowledge_by IS NULL);
+                                     THEN coalesce(s.acknowledge_by, moment + herald.setting('acknowledge_limit')::interval) END,
+               trusted = (SELECT CASE WHEN s.trusted + count(w) < coalesce(r.max_in_flight, 100) THEN s.trusted + count(w) END
+                            FROM herald.senders r JOIN unnest(working) w ON w = r.name WHERE r.name = s.sender GROUP BY r.max_in_flight)
+         WHERE s.sender = ANY (working) AND (s.failures > 0 OR s.trusted IS NOT NULL OR s.acknowledged_at IS NOT NULL AND s.acknowledge_by IS NULL);
         IF EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = ANY (working)) THEN
             RETURN QUERY SELECT o.* FROM herald.open_senders(working) o;
         END IF;

@@ -1,6 +1,7 @@
 -- herald.settle_other(…): records one attempt that was not accepted. See herald.settle() for the arguments.
 --
--- Only a wait of scope message spends the attempt; the others give it back, and hold their scope instead.
+-- Only a wait of scope message spends the attempt; the others give it back, and hold their scope instead. One of a scope that the row has
+-- not, as of a template where it is a text, is its own.
 CREATE OR REPLACE FUNCTION herald.settle_other(
     the_id bigint,
     the_attempt_id bigint,
@@ -30,6 +31,7 @@ BEGIN
         PERFORM herald.settle_late(the_id, the_attempt_id, outcome, code, NULL, reply_body, why);
         RETURN;
     END IF;
+    scope := CASE WHEN CASE scope WHEN 'template' THEN n.template WHEN 'recipient' THEN n.target ELSE '' END IS NOT NULL THEN scope ELSE 'message' END;
     SELECT r.* INTO rule FROM herald.rules r WHERE r.name = n.rule;
     INSERT INTO herald.attempts (attempt_id, notification_id, sender, outcome, scope, response_code, response_body, error, incarnation)
     VALUES (the_attempt_id, the_id, n.sender, outcome, CASE outcome WHEN 'wait' THEN scope END, code, reply_body, why, n.owner)
@@ -108,6 +110,7 @@ BEGIN
          WHERE h.until IS NOT NULL;
     ELSIF outcome = 'rejected' THEN
         -- A gateway that refuses a message works.
+        UPDATE herald.sender_state s SET trusted = s.trusted + 1 WHERE s.sender = n.sender AND s.trusted IS NOT NULL;
         RETURN QUERY SELECT o.* FROM herald.open_senders(ARRAY[n.sender]) o;
     END IF;
 END

@@ -11,6 +11,15 @@ SELECT x.item, x.value, x.attention FROM (
     SELECT 11, 'daemon', 'none has ever attended this database', 'start one: pgherald run'
      WHERE NOT EXISTS (SELECT FROM herald.listeners l WHERE l.node <> '')
     UNION ALL
+    SELECT 12, 'pgherald web', CASE WHEN w.seen_at = '-infinity' THEN 'never seen'
+                                    WHEN w.seen_at < clock_timestamp() - interval '30 s' THEN 'not seen since ' || herald.local_time(w.seen_at)
+                                    ELSE 'up since ' || herald.local_time(w.up_since) END
+                               || coalesce('; no receipts since ' || herald.local_time(w.silent_since), ''),
+           CASE WHEN w.silent_since IS NOT NULL THEN 'no receipts come: look at pgherald web, and whether gateways reach it'
+                WHEN w.seen_at < clock_timestamp() - interval '2 min'
+                THEN 'start it: systemctl status pgherald-web (UPDATE herald.web SET seen_at = ''-infinity'' forgets it)' END
+      FROM herald.web w WHERE w.seen_at > '-infinity' OR w.silent_since IS NOT NULL
+    UNION ALL
     SELECT 20, 'messages ' || c.send_status, c.n::text || coalesce(', the oldest due since ' || herald.local_time(c.oldest_due), ''),
            CASE WHEN c.send_status = 'in_doubt' AND c.undecided > 0
                 THEN format('%s wait for a person: pgherald list --status in_doubt, then retry or cancel', c.undecided)

@@ -166,8 +166,7 @@ static void turn_failed(struct dispatcher *d, const struct pg_error *error) {
     }
     d->failed_turns++;
     d->record_most = d->recording > 1 ? d->recording / 2 : 1;
-    if (d->recording == 1 && d->failed_turns > 1)
-        fleet_rotate_finished(d->fleet);
+    (void) snprintf(d->suspect, sizeof(d->suspect), "%s", d->recording == 1 ? error->sqlstate : "");
     d->recording = 0;
     d->held_off_until = now + (d->failed_turns > 8 ? USEC_PER_SEC : 20 * USEC_PER_MSEC);
     bell_look_failed(&d->bell, now);
@@ -187,6 +186,9 @@ static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, co
     fleet_recorded(d->fleet, d->recording);
     d->recording = 0;
     d->failed_turns = 0;
+    if (d->suspect[0] != '\0')
+        fleet_blame_first(d->fleet, d->suspect);
+    d->suspect[0] = '\0';
     d->record_most = d->record_most > SIZE_MAX / 2 ? SIZE_MAX : d->record_most * 2;
     read_accounts(d, result);
     for (size_t i = 0; i < pg_rows(result); i++) {
@@ -266,8 +268,9 @@ static int take_turn(struct dispatcher *d) {
     size_t count;
 
     fleet_get_finished(d->fleet, &finished, &count);
-    d->recording = count < d->record_most ? count : d->record_most;
-    d->room = free_room(d);
+    d->recording = d->suspect[0] != '\0' ? 0 : count < d->record_most ? count : d->record_most;
+    /* What a turn fails with is found sooner where it does less. */
+    d->room = d->failed_turns > 0 && count > 0 ? 0 : free_room(d);
     d->more_due = false;
     d->due_at = UINT64_MAX;
     bell_looks(&d->bell);

@@ -36,6 +36,7 @@ struct dispatcher {
     size_t recording;       /* outcomes in the turn under way */
     size_t record_most;     /* how many go into one turn: fewer after one failed */
     unsigned failed_turns;  /* in a row */
+    char suspect[6];        /* SQLSTATE of a turn that failed with one outcome, so that the next one records none; "" */
     unsigned room;          /* of the turn under way */
     unsigned lent;          /* room of the planner, which answers a ring and may claim so many */
     int64_t lent_joins;     /* identity.joins when it was lent */

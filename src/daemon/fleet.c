@@ -186,12 +186,39 @@ void fleet_recorded(struct fleet *fleet, size_t count) {
     fleet->oldest_finished_usec = clock_monotonic_usec();
 }
 
-void fleet_rotate_finished(struct fleet *fleet) {
+/* Not of the server's state, its objects or rights, which may be mended: then what was recorded would be less than is known. As
+ * herald.error_is_of_row() has it. */
+static bool error_is_of_row(const char *sqlstate) {
+    static const char *const others[] = {"08", "25", "40", "42", "53", "55", "57", "58", "HR", "XX"};
+
+    for (size_t i = 0; i < ELEMENTSOF(others); i++)
+        if (strncmp(sqlstate, others[i], 2) == 0)
+            return false;
+    return true;
+}
+
+static void simplify(struct flight *f, const char *sqlstate) {
+    if (f->reply) {
+        free(f->reply);
+        f->reply = NULL;
+        return;
+    }
+    if (f->outcome.kind == OUTCOME_IN_DOUBT)
+        return;
+    log_error("what became of message %" PRId64 " (%s) can't be recorded (SQLSTATE %s); it will be in doubt", f->message.id,
+              outcome_kind_to_string(f->outcome.kind), sqlstate);
+    outcome_set(&f->outcome, OUTCOME_IN_DOUBT, SCOPE_MESSAGE, 0, f->outcome.status,
+                "what became of it (%s) could not be recorded: SQLSTATE %s", outcome_kind_to_string(f->outcome.kind), sqlstate);
+}
+
+void fleet_blame_first(struct fleet *fleet, const char *sqlstate) {
     struct list *l = &fleet->finished;
 
-    if (l->count < 2)
+    if (l->count == 0)
         return;
     struct flight *first = l->items[0];
+    if (error_is_of_row(sqlstate))
+        simplify(first, sqlstate);
     memmove(l->items, l->items + 1, (l->count - 1) * sizeof(*l->items));
     l->items[l->count - 1] = first;
 }

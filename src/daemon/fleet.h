@@ -32,8 +32,9 @@ uint64_t fleet_oldest_finished_usec(const struct fleet *fleet); /* when the firs
 /* The first count of them are recorded: they are forgotten. */
 void fleet_recorded(struct fleet *fleet, size_t count);
 
-/* The first of them can't be recorded: the others go before it. */
-void fleet_rotate_finished(struct fleet *fleet);
+/* The first of them could not be recorded by itself, with this SQLSTATE, where a turn without it could: it is tried again after the
+ * others; where the fault may be its own, without its reply, and then as one in doubt, for which little can fail. */
+void fleet_blame_first(struct fleet *fleet, const char *sqlstate);
 
 /* Those that must be given back. Borrowed. */
 void fleet_get_unsent(const struct fleet *fleet, struct flight ***ret, size_t *ret_count);

@@ -21,6 +21,7 @@ static void lost(struct dispatcher *d, const char *why) {
     d->nonce[0] = '\0';
     d->stage = STAGE_AWAY;
     d->recording = 0;
+    d->suspect[0] = '\0';
     d->record_most = SIZE_MAX;
     reconnect_later(d);
     d->handler.on_away(why, d->userdata);

@@ -27,6 +27,9 @@ void gateway_outcome(const struct gateway *gateway, const struct sender *sender,
 
     if (reply->kind == REPLY_COMPLETE) {
         gateway->understand(sender, message, reply, ret_outcome);
+        /* A gateway may speak of a template where a text was sent; then there is none that could wait. */
+        if (ret_outcome->scope == SCOPE_TEMPLATE && !message->template)
+            ret_outcome->scope = SCOPE_MESSAGE;
         return;
     }
     scrub_text(reply->reason, strnlen(reply->reason, sizeof(reply->reason)), sender, message, why, sizeof(why));

@@ -22,7 +22,8 @@ struct watcher {
     void *userdata;
     struct senders *senders;
     struct watcher_request *asking, *asked; /* asked: the query under way is theirs */
-    bool must_read_senders, must_apply_early;
+    bool must_read_senders, must_look;
+    bool is_new; /* since it was connected, it has not looked */
     sd_event_source *look; /* when connected: the next look; else: connecting again */
     struct backoff backoff;
     char problem[PROBLEM_BYTES_MAX + 1]; /* the last that was told; "": none */
@@ -67,11 +68,15 @@ static void on_senders(_unused_ struct pg *pg, const struct pg_result *result, c
     go_on(w);
 }
 
-static void on_early_applied(_unused_ struct pg *pg, _unused_ const struct pg_result *result, const struct pg_error *error,
-                             void *userdata) {
+static void on_looked(_unused_ struct pg *pg, _unused_ const struct pg_result *result, const struct pg_error *error,
+                      void *userdata) {
+    struct watcher *w = userdata;
+
     if (error)
-        tell_problem(userdata, error->text);
-    go_on(userdata);
+        tell_problem(w, error->text);
+    else
+        w->is_new = false;
+    go_on(w);
 }
 
 static void on_figures(_unused_ struct pg *pg, const struct pg_result *result, const struct pg_error *error, void *userdata) {
@@ -96,9 +101,11 @@ static void go_on(struct watcher *w) {
     } else if (w->asking) {
         w->asked = TAKE_PTR(w->asking);
         r = pg_query(w->pg, QUERY_METRICS, NULL, QUERY_LIMIT_USEC, on_figures, w);
-    } else if (w->must_apply_early) {
-        w->must_apply_early = false;
-        r = pg_query(w->pg, QUERY_APPLY_EARLY, NULL, QUERY_LIMIT_USEC, on_early_applied, w);
+    } else if (w->must_look) {
+        const char *parameters[] = {w->is_new ? "true" : "false"};
+
+        w->must_look = false;
+        r = pg_query(w->pg, QUERY_WEB_LOOKS, parameters, QUERY_LIMIT_USEC, on_looked, w);
     }
     if (r < 0)
         answer(TAKE_PTR(w->asked), NULL);
@@ -113,7 +120,7 @@ static void on_connected(_unused_ struct pg *pg, void *userdata) {
     struct watcher *w = userdata;
 
     backoff_reset(&w->backoff);
-    w->must_read_senders = w->must_apply_early = true;
+    w->must_read_senders = w->must_look = w->is_new = true;
     schedule(w, LOOK_USEC);
     go_on(w);
 }
@@ -131,7 +138,7 @@ static int on_look(_unused_ sd_event_source *source, _unused_ uint64_t usec, voi
     struct watcher *w = userdata;
 
     if (pg_is_connected(w->pg)) {
-        w->must_read_senders = w->must_apply_early = true;
+        w->must_read_senders = w->must_look = true;
         schedule(w, LOOK_USEC);
         go_on(w);
     } else if (pg_connect(w->pg) < 0) {

@@ -103,11 +103,11 @@ def test_with_hold_nothing_ever_comes_twice(db, sink, tmp_path):
     assert missing <= doubted
 
 
-def test_stops_under_load_leave_nothing_in_doubt(db, sink, tmp_path):
-    app = Application(db, sink)
+def stop_again_and_again(app, directory, stops):
+    """Stops a daemon in good order with messages in flight, and starts another; at last all is sent. The number of messages."""
     total = 0
-    for _ in range(10):
-        daemon = Daemon(tmp_path, db.dsn(), credentials=CREDENTIALS, max_in_flight=16, log_level="warning")
+    for _ in range(stops):
+        daemon = Daemon(directory, app.db.dsn(), credentials=CREDENTIALS, max_in_flight=16, log_level="warning")
         total += len(app.insert(200))
         wait_until(lambda: app.in_flight() > 0, "messages in flight", 20, 0.001)
         time.sleep(random.uniform(0, 0.05))
@@ -118,13 +118,18 @@ def test_stops_under_load_leave_nothing_in_doubt(db, sink, tmp_path):
         assert set(app.counts()) <= {"pending", "sent"}
         assert app.in_flight() == 0
         # What was given back costs no attempt.
-        assert not db.value("SELECT count(*) FROM whatsapp_notifications WHERE send_status = 'pending' AND attempts <> 0")
-    daemon = Daemon(tmp_path, db.dsn(), credentials=CREDENTIALS, log_level="warning")
+        assert not app.db.value("SELECT count(*) FROM whatsapp_notifications WHERE send_status = 'pending' AND attempts <> 0")
+    daemon = Daemon(directory, app.db.dsn(), credentials=CREDENTIALS, log_level="warning")
     app.wait_settled()
     assert daemon.stop() == 0
     assert app.counts() == {"sent": total}
     assert sorted(app.arrivals()) == list(range(1, total + 1))
-    assert not db.value("SELECT count(*) FROM herald.attempts")
+    assert not app.db.value("SELECT count(*) FROM herald.attempts")
+    return total
+
+
+def test_stops_under_load_leave_nothing_in_doubt(db, sink, tmp_path):
+    stop_again_and_again(Application(db, sink), tmp_path, 10)
 
 
 def test_two_nodes_share_the_work(app_of_two):

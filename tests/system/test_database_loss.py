@@ -120,18 +120,23 @@ def test_what_the_gateway_accepted_meanwhile_is_recorded(own_cluster, loss_db, t
         assert daemon.stop() == 0
 
 
-def test_backends_are_cut_again_and_again(loss_db, sink, tmp_path):
-    app = Application(loss_db, sink)
-    daemon = Daemon(tmp_path, loss_db.dsn(), credentials=CREDENTIALS, max_in_flight=16)
+def cut_again_and_again(app, directory, times):
+    """Ends the daemon's connections at random moments; nothing is lost, nothing comes twice. The number of messages."""
+    daemon = Daemon(directory, app.db.dsn(), credentials=CREDENTIALS, max_in_flight=16)
     ids = []
-    for _ in range(30):
+    for _ in range(times):
         ids += app.insert(20)
         time.sleep(random.uniform(0, 0.06))
-        loss_db.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE application_name LIKE 'pgherald %%' AND datname = current_database()")
+        app.db.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                   " WHERE application_name LIKE 'pgherald %%' AND datname = current_database()")
     app.wait_for(ids)
     readings_and_messages_agree(app, ids)
     assert daemon.stop() == 0
+    return len(ids)
+
+
+def test_backends_are_cut_again_and_again(loss_db, sink, tmp_path):
+    cut_again_and_again(Application(loss_db, sink), tmp_path, 30)
 
 
 def test_without_a_database_at_the_start_it_waits_for_it(own_cluster, loss_db, sink, tmp_path):

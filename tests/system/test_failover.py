@@ -1,5 +1,8 @@
 """The primary dies and its standby is promoted, under a connection string of both hosts: real streaming replication."""
 
+import contextlib
+import time
+
 import pytest
 
 from conftest import Cluster, Database, Standby, migrated_database, wait_until
@@ -16,21 +19,23 @@ def sink():
         yield server
 
 
-@pytest.fixture(params=["on", "local"])
-def replicated(request):
-    """(primary's database, standby, whether commits wait for the standby)"""
-    primary = Cluster(synchronous_commit=request.param)
+@contextlib.contextmanager
+def replicated(is_synchronous):
+    """(primary's database, standby)"""
+    primary = Cluster(synchronous_commit="on" if is_synchronous else "local")
     db = migrated_database(primary, "failover")
     standby = Standby(primary)
-    if request.param == "on":
+    if is_synchronous:
         primary.sql("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
         primary.sql("SELECT pg_reload_conf()")
     wait_until(lambda: primary.sql("SELECT state, sync_state FROM pg_stat_replication")
-               == [("streaming", "sync" if request.param == "on" else "async")], "replication")
-    yield db, standby, request.param == "on"
-    db.close()
-    standby.remove()
-    primary.remove()
+               == [("streaming", "sync" if is_synchronous else "async")], "replication")
+    try:
+        yield db, standby
+    finally:
+        db.close()
+        standby.remove()
+        primary.remove()
 
 
 def both_hosts(db, standby):
@@ -40,10 +45,10 @@ def both_hosts(db, standby):
             " target_session_attrs=read-write connect_timeout=2")
 
 
-def test_the_primary_dies_and_its_standby_is_promoted(replicated, sink, tmp_path):
-    db, standby, is_synchronous = replicated
+def fail_over(db, standby, is_synchronous, sink, directory):
+    """The seconds from the promotion's end to the next message."""
     app = Application(db, sink)
-    daemon = Daemon(tmp_path, both_hosts(db, standby), credentials=CREDENTIALS, max_in_flight=16, log_level="info")
+    daemon = Daemon(directory, both_hosts(db, standby), credentials=CREDENTIALS, max_in_flight=16, log_level="info")
     writer = Writer(db)
     writer.start()
     wait_until(lambda: len(app.arrivals()) > 200 and app.in_flight() > 0, "messages in flight", 20, 0.001)
@@ -55,9 +60,10 @@ def test_the_primary_dies_and_its_standby_is_promoted(replicated, sink, tmp_path
     if is_synchronous:
         new.sql("ALTER SYSTEM RESET synchronous_standby_names")
         new.sql("SELECT pg_reload_conf()")
-    came = len(app.arrivals())
+    came, began = len(app.arrivals()), time.monotonic()
     ids = app.insert(5)
     wait_until(lambda: len(app.arrivals()) > came, "a message after the promotion", FLOWING_SEC, 0.01)
+    took = time.monotonic() - began
     app.wait_for(ids)
     app.wait_settled()
     kept = set(new.column("SELECT id FROM readings"))
@@ -69,3 +75,12 @@ def test_the_primary_dies_and_its_standby_is_promoted(replicated, sink, tmp_path
     app.wait_for(app.insert(1), 5)
     assert daemon.is_running() and daemon.stop() == 0
     new.close()
+    return took
+
+
+@pytest.mark.parametrize("is_synchronous", [True, False], ids=["synchronous", "asynchronous"])
+def test_the_primary_dies_and_its_standby_is_promoted(is_synchronous, sink, tmp_path):
+    with replicated(is_synchronous) as (db, standby):
+        checked = db.pgherald("check").stdout
+        assert ("Set synchronous_standby_names, or accept it." in checked) != is_synchronous
+        fail_over(db, standby, is_synchronous, sink, tmp_path)

@@ -52,6 +52,7 @@ def test_a_gateway_that_hangs_holds_its_own_places_only(db, app, hanging, start_
     assert app.repeats() == {}
     # All of that time: it was never more.
     assert len(hanging.requests) == held
-    assert db.sql("SELECT sender, count(*) FROM whatsapp_notifications WHERE owner IS NOT NULL GROUP BY sender") == [("hanging", held)]
+    flying = "SELECT sender, count(*) FROM whatsapp_notifications WHERE owner IS NOT NULL GROUP BY sender"
+    wait_until(lambda: db.sql(flying) == [("hanging", held)], "the others' answers recorded")
     hanging.over.set()
     assert daemon.stop() == 0

@@ -8,6 +8,7 @@ from conftest import wait_until
 from daemon import start_daemon  # noqa: F401 (fixture)
 from hostile import Answer, Hostile, http
 from load import CREDENTIALS, Application, receiving
+from player import add_senders, row, send
 
 ROWS = 10_000
 POISON = 7_001
@@ -87,3 +88,61 @@ def test_answers_that_nobody_could_keep(db, start_daemon):  # noqa: F811
         assert daemon.stop() == 0, daemon.output()
     finally:
         hostile.stop()
+
+
+def template_is_paused(request):
+    """A gateway that speaks of a template where a text was sent."""
+    if request.method == "GET":
+        return http({"id": "100000000000001", "status": "CONNECTED"})
+    if request.json["text"]["body"] == "bad":
+        return http({"error": {"message": "Template is paused", "code": 132015}}, 400)
+    return http(ACCEPTED % b"1")
+
+
+@pytest.fixture
+def cloud(db):
+    """A sender of a gateway that answers as template_is_paused() has it."""
+    hostile = Hostile({"cloud": template_is_paused})
+    add_senders(db, "wa", gateway="cloud", base_url=f"{hostile.url}/cloud", account='{"phone_number_id": "1"}', credential="bench")
+    yield hostile
+    hostile.stop()
+
+
+def test_a_gateway_that_speaks_of_a_template_where_there_is_none(db, start_daemon, cloud):  # noqa: F811
+    daemon = start_daemon(credentials=CREDENTIALS)
+    ident = send(db, 1, "bad")
+    wait_until(lambda: row(db, ident)["error"], "its outcome")
+    others = [send(db, n, "good") for n in range(2, 12)]
+    wait_until(lambda: {row(db, i)["send_status"] for i in others} == {"sent"}, "the others")
+    assert (row(db, ident)["send_status"], row(db, ident)["attempts"]) == ("pending", 1)
+    assert db.sql("SELECT kind FROM herald.holds") == [] and "a turn failed" not in daemon.output()
+
+
+REFUSE = """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN IF NEW.body = 'poison' THEN RAISE 'not this one' USING ERRCODE = %s; END IF; RETURN NEW; END $$;
+            CREATE TRIGGER refuse BEFORE UPDATE ON whatsapp_notifications
+                FOR EACH ROW WHEN (NEW.send_status = 'sent') EXECUTE FUNCTION refuse()"""
+
+
+def test_an_outcome_that_cannot_be_recorded_stops_no_other(db, start_daemon, cloud):  # noqa: F811
+    db.sql(REFUSE, "23514")
+    daemon = start_daemon(credentials=CREDENTIALS)
+    poison = send(db, 1, "poison")
+    wait_until(lambda: row(db, poison)["error"], "its outcome")
+    others = [send(db, n, "good") for n in range(2, 12)]
+    wait_until(lambda: {row(db, i)["send_status"] for i in others} == {"sent"}, "the others")
+    kept = row(db, poison)
+    assert (kept["send_status"], kept["error"]) == ("in_doubt", "what became of it (accepted) could not be recorded: SQLSTATE 23514")
+    assert f"what became of message {poison} (accepted) can't be recorded (SQLSTATE 23514)" in daemon.output()
+
+
+def test_what_cannot_be_recorded_for_the_servers_sake_is_kept_until_it_can(db, start_daemon, cloud):  # noqa: F811
+    db.sql(REFUSE, "53100")
+    daemon = start_daemon(credentials=CREDENTIALS)
+    idents = [send(db, n, "poison") for n in (1, 2)]
+    wait_until(lambda: "a turn failed" in daemon.output(), "trouble")
+    others = [send(db, n, "good") for n in range(3, 5)]
+    wait_until(lambda: len(cloud.at("cloud")) >= 2, "both sent")
+    db.sql("DROP TRIGGER refuse ON whatsapp_notifications")
+    wait_until(lambda: {row(db, i)["send_status"] for i in idents + others} == {"sent"}, "all recorded")
+    assert db.sql("SELECT outcome FROM herald.attempts") == []

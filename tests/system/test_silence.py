@@ -9,8 +9,10 @@ import pytest
 from conftest import Cluster, migrated_database, wait_until
 from daemon import Daemon
 from load import CREDENTIALS, Application, is_asleep
+from test_database_loss import Writer
 
 NOTICED_SEC = 15.0
+NOTICED_IN_FLIGHT_SEC = 12.0
 FLOWING_SEC = 5.0
 
 
@@ -92,3 +94,23 @@ def test_silence_is_noticed_and_outlived(silent):
     network.plug("up")
     wait_until(lambda: app.counts() == {"sent": sent + 5}, "what was inserted meanwhile is sent", FLOWING_SEC)
     assert app.db.value("SELECT count(*) FROM whatsapp_notifications WHERE resends > 0") == 0
+
+
+def test_silence_is_noticed_in_the_middle_of_the_flow(silent):
+    """Calls of the database are under way, and requests to the gateway: these have their own limit, and are in doubt then."""
+    network, app, daemon = silent
+    app.db.sql("UPDATE herald.settings SET value = '2 s' WHERE name = 'request_time_limit'")
+    writer = Writer(app.db)
+    writer.start()
+    wait_until(lambda: app.counts().get("sent", 0) > 100 and app.in_flight() > 0, "a flow")
+    network.plug("down")
+    began = time.monotonic()
+    wait_until(lambda: "the database is away" in daemon.output(), "the silence is noticed", NOTICED_IN_FLIGHT_SEC)
+    print(f"noticed after {time.monotonic() - began:.1f} s")
+    came = app.counts().get("sent", 0)
+    network.plug("up")
+    wait_until(lambda: app.counts().get("sent", 0) > came, "the flow goes on", FLOWING_SEC)
+    ids = writer.end()
+    app.wait_settled()
+    assert app.counts() == {"sent": app.db.value("SELECT count(*) FROM readings")} and len(ids) > 100
+    assert app.db.value("SELECT count(*) FROM whatsapp_notifications WHERE attempts > 1 AND resends = 0") == 0

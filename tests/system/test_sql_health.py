@@ -132,14 +132,17 @@ def accept(db, daemon, number, message_id):
     return ident
 
 
-def minutes_pass(db):
-    db.sql("UPDATE herald.sender_state SET acknowledge_by = acknowledge_by - interval '2 min'")
+def minutes_pass(db, web_is_up=True):
+    if web_is_up:
+        db.sql("SELECT herald.web_looks(false); UPDATE herald.web SET up_since = up_since - interval '2 min'")
+    db.sql("UPDATE herald.sender_state SET acknowledge_by = acknowledge_by - interval '2 min', acknowledged_at = acknowledged_at - interval '2 min'")
     db.sql("UPDATE public.whatsapp_notifications SET sent_at = sent_at - interval '2 min'")
 
 
 @pytest.fixture
 def stalled(db, daemon):
     """A sender that was acknowledged once; then it accepted two messages, and nothing has come since."""
+    db.sql("SELECT herald.web_looks(true)")
     first = accept(db, daemon, 1, "m1")
     receipt(db, "m1")
     later = [accept(db, daemon, 2, "m2"), accept(db, daemon, 3, "m3")]
@@ -183,9 +186,84 @@ def test_it_is_probed_by_one_message_a_pause_until_one_is_acknowledged(db, daemo
     turn = daemon.turn(accepted(probe, message_id="m9"))
     assert turn.claims == [] and turn.events == [] and hold(db) == [("wa", "blocked", "receipt")]
     probe_now(db, "wa")
-    assert len(daemon.turn().claims) == 1
+    probe, = daemon.turn().claims
     receipt(db, "m9")
-    assert hold(db) == [] and len(daemon.turn().claims) == 2
+    assert hold(db) == [] and daemon.turn().claims == []  # one at a time, at first
+    assert len(daemon.turn(accepted(probe, message_id="m10")).claims) == 2
+
+
+def web(db):
+    return [tuple(r) for r in db.sql("SELECT value ~ '^up since', value ~ 'no receipts since', attention FROM herald.status WHERE item = 'pgherald web'")]
+
+
+NO_RECEIPTS = "no receipts come: look at pgherald web, and whether gateways reach it"
+
+
+@pytest.mark.parametrize("way", ["never", "down", "back", "restarted"])
+def test_nothing_is_held_against_a_sender_while_web_was_not_up(db, daemon, way):
+    if way != "never":
+        db.sql("SELECT herald.web_looks(true)")
+    accept(db, daemon, 1, "m1")
+    receipt(db, "m1")
+    later = accept(db, daemon, 2, "m2")
+    minutes_pass(db, web_is_up=way == "restarted")
+    db.sql("UPDATE herald.web SET seen_at = seen_at - interval '1 min'")
+    if way == "back":
+        db.sql("SELECT herald.web_looks(false)")
+    if way == "restarted":
+        db.sql("SELECT herald.web_looks(true)")
+    assert daemon.turn().events == [] and hold(db) == [] and row(db, later)["send_status"] == "sent"
+    assert [attention for _, _, attention in web(db)] == [NO_RECEIPTS]
+    # Of what is accepted from now on it is held to account, once web is there.
+    db.sql("SELECT herald.web_looks(false)")
+    minutes_pass(db)
+    assert daemon.turn().events == [] and db.value("SELECT acknowledge_by FROM herald.sender_state") is None
+    last = accept(db, daemon, 3, "m3")
+    minutes_pass(db)
+    assert [what for what, _, _ in daemon.turn().events] == ["held"]
+    assert [row(db, i)["send_status"] for i in (later, last)] == ["sent", "in_doubt"]
+    receipt(db, "m3")
+    assert web(db) == [(True, False, None)] and hold(db) == []
+
+
+def test_where_nobody_is_acknowledged_no_sender_is_held_for_it(db, daemon):
+    db.sql("SELECT herald.web_looks(true)")
+    add_senders(db, "wb", gateway="wppconnect", account='{"session": "more"}', **CALM)
+    for n, sender in enumerate(("wa", "wb")):
+        send(db, n, sender=sender)
+    daemon.turn(*(accepted(c, message_id=c.sender) for c in daemon.turn().claims))
+    receipt(db, "wa")
+    db.sql("SELECT herald.receive('{wppconnect}', '{more}', '{wb}', '{NULL}', '{NULL}', '{sent}', '{NULL}', '{NULL}')")
+    later = {sender: send(db, 2 + n, sender=sender) for n, sender in enumerate(("wa", "wb"))}
+    daemon.turn(*(accepted(c, message_id=f"later {c.sender}") for c in daemon.turn().claims))
+    minutes_pass(db)
+    for _ in range(2):
+        assert daemon.turn().events == [] and hold(db) == []
+    assert web(db) == [(True, True, NO_RECEIPTS)]
+    # One of them is acknowledged: so they come.
+    db.sql("SELECT herald.receive('{wppconnect}', '{more}', '{later wb}', '{NULL}', '{NULL}', '{sent}', '{NULL}', '{NULL}')")
+    assert web(db) == [(True, False, None)]
+    last = send(db, 9, sender="wa")
+    daemon.turn(*(accepted(c, message_id="m9") for c in daemon.turn().claims), room=0)
+    db.sql("UPDATE herald.sender_state SET acknowledge_by = clock_timestamp() WHERE sender = 'wa'")
+    assert [(what, who) for what, who, _ in daemon.turn().events] == [("held", "wa")]
+    assert (row(db, later["wa"])["send_status"], row(db, last)["send_status"]) == ("sent", "in_doubt")
+
+
+def test_probes_that_nobody_acknowledges_are_in_doubt_however_often_they_were(db, daemon, stalled):
+    """One after the other, nobody is skipped in silence; and resend_limit ends it."""
+    db.sql("UPDATE herald.settings SET value = '2' WHERE name = 'resend_limit'")
+    daemon.turn(room=0)
+    idents = stalled[1] + [send(db, 30 + n) for n in range(2)]
+    for _ in range(60):
+        db.sql("UPDATE public.whatsapp_notifications SET next_at = clock_timestamp() WHERE send_status = 'in_doubt' AND next_at IS NOT NULL")
+        probe_now(db, "wa")
+        turn = daemon.turn()
+        assert len(turn.claims) <= 1
+        daemon.turn(*(accepted(c, message_id=f"m{c.attempt_id}") for c in turn.claims), room=0)
+        minutes_pass(db)
+    assert {(row(db, i)["send_status"], row(db, i)["resends"]) for i in idents} == {("in_doubt", 2)}
+    assert db.value("SELECT count(*) FROM whatsapp_notifications WHERE next_at IS NOT NULL") == 0
 
 
 def test_a_sender_that_never_acknowledged_need_not(db, daemon):
@@ -196,7 +274,8 @@ def test_a_sender_that_never_acknowledged_need_not(db, daemon):
 
 def test_what_was_in_doubt_for_it_once_is_not_so_again(db, daemon, stalled):
     daemon.turn()
-    db.sql("UPDATE public.whatsapp_notifications SET next_at = clock_timestamp() WHERE send_status = 'in_doubt'; DELETE FROM herald.holds")
+    db.sql("UPDATE public.whatsapp_notifications SET next_at = clock_timestamp() WHERE send_status = 'in_doubt'; DELETE FROM herald.holds;"
+           " UPDATE herald.sender_state SET trusted = NULL")
     daemon.turn()
     claims = daemon.turn().claims
     assert len(claims) == 2

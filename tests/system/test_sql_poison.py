@@ -64,3 +64,11 @@ def test_a_sender_that_fails_with_everything_is_probed_by_one_after_the_other(db
     assert set(went) == set(idents) and max(went.values()) - min(went.values()) <= 1
     play(db, daemon, accepted)
     assert {row(db, ident)["send_status"] for ident in idents} == {"sent"}
+
+
+def test_a_gateway_that_speaks_of_a_template_where_there_is_none_waits_for_the_message(db, daemon):
+    ident = send(db, 1)
+    daemon.turn(wait(daemon.turn().claims[0], "template", error="the template is paused"))
+    assert (row(db, ident)["send_status"], row(db, ident)["attempts"]) == ("pending", 1)
+    assert db.sql("SELECT outcome, scope FROM herald.attempts") == [("wait", "message")]
+    assert db.sql("SELECT * FROM herald.holds") == []

@@ -9,7 +9,7 @@ READS = {"check", "check_groups", "explain", "lane_is_held", "list", "list_group
          "show"}
 FUNCTIONS = {
     "herald_daemon": {"attend", "backstop", "horizon", "join", "leave", "plan", "plan_and_claim", "plan_failed", "prove_bell", "tell", "turn"},
-    "herald_web": {"apply_early", "hear", "metrics", "receive", "web_senders"},
+    "herald_web": {"hear", "metrics", "receive", "web_looks", "web_senders"},
     "herald_reader": READS,
     "herald_operator": READS | {"cancel", "opt_in", "opt_out", "pair", "pause", "resume", "retry", "retry_all", "replay", "ring", "send", "sweep", "sweep_dry_run",
                         "unpair"},

@@ -502,6 +502,30 @@ def test_events_in_batches(meters, daemon):
     assert [(f["found"], f["more"]) for f in figures] == [(10, True), (10, True), (5, False)]
 
 
+@pytest.mark.parametrize("key", ["int", "text", "uuid", "numeric", "varchar(40)", "date", "public.short"])
+def test_messages_are_made_in_the_order_in_which_their_rows_were_written(db, daemon, key):
+    """Whatever their keys' own order is; and a row that is written twice stands where it was first."""
+    written = {"uuid": ["c0ffee00-0000-4000-8000-00000000000%d" % n for n in (5, 1, 9, 3)],
+               "date": ["2026-05-01", "2025-01-31", "2027-12-01", "2026-02-10"]}.get(key, ["50", "1", "200", "9"])
+    db.sql(f"""CREATE DOMAIN public.short AS text CHECK (length(VALUE) < 9);
+               CREATE TABLE public.debts (id {key} PRIMARY KEY, n int)""")
+    add_rule(db, "owed", "SELECT id AS key, 'd' || id AS dedup_key, '+8801700000001'::text AS recipient, '{}'::jsonb AS data, 'b'::text AS body FROM public.debts")
+    db.sql("SELECT herald.watch('public.debts', 'owed', key => 'id')")
+    daemon.work()
+    for one in written:
+        db.sql("INSERT INTO public.debts VALUES (%s)", one)
+    db.sql("UPDATE public.debts SET n = 1 WHERE id = %s", written[0])
+    assert daemon.plan("owed", "events")["new"] == 4
+    assert notes(db, "dedup_key") == [("d" + one,) for one in written]
+
+
+def test_a_sweep_makes_messages_in_the_order_of_its_source(db, daemon):
+    add_rule(db, "owed", "SELECT n::text AS dedup_key, '+8801700000001'::text AS recipient, '{}'::jsonb AS data, 'b'::text AS body"
+                         " FROM generate_series(1, 3500) n ORDER BY n % 7, n", flood_limit=10000)
+    daemon.plan("owed")
+    assert [int(made) for made, in notes(db, "dedup_key")] == sorted(range(1, 3501), key=lambda n: (n % 7, n))
+
+
 # --- who owns a view must not own the outbox ---
 
 

@@ -388,8 +388,7 @@ def test_wait_of_a_sender_costs_no_attempt_and_holds_it(db, daemon):
 
 
 def test_a_held_sender_is_probed_by_exactly_one_and_opened(db, daemon):
-    for i in range(5):
-        send(db, i)
+    idents = [send(db, i) for i in range(40)]
     turn = daemon.turn(room=2)
     assert daemon.turn(*(wait(c, "sender") for c in turn.claims)).events == [("held", "wa", "busy")]
     pauses = []
@@ -408,7 +407,17 @@ def test_a_held_sender_is_probed_by_exactly_one_and_opened(db, daemon):
     [probe] = daemon.turn().claims
     turn = daemon.turn(accepted(probe))
     assert [(what, sender) for what, sender, _ in turn.events] == [("opened", "wa")]
-    assert len(turn.claims) == 4 and holds(db) == []
+    assert holds(db) == []
+    # One more with each that is taken, over all nodes; and in the end as many as ever.
+    assert len(turn.claims) == 2 and other.turn().claims == []
+    assert "may have one more with each" in str(db.sql("SELECT what FROM herald.explain(%s)", idents[-1]))
+    turn = daemon.turn(accepted(turn.claims[0]), accepted(turn.claims[1]))
+    assert len(turn.claims) == 4
+    turn = daemon.turn(rejected(turn.claims[0]), wait(turn.claims[1], "message"), *(accepted(c) for c in turn.claims[2:]))
+    assert len(turn.claims) == 7
+    db.sql("UPDATE herald.senders SET max_in_flight = 14")
+    assert len(daemon.turn(*(accepted(c) for c in turn.claims)).claims) == 14
+    assert db.value("SELECT trusted FROM herald.sender_state") is None
     other.close()
 
 

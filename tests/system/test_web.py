@@ -335,6 +335,21 @@ def test_an_early_receipt_that_missed_its_answer_is_found_later(world):
     assert world.db.value("SELECT count(*) FROM herald.receipts_early") == 0
 
 
+def test_web_says_that_it_is_there_and_since_when(db, tmp_path):
+    def look(condition, *parameters):
+        return db.value(f"SELECT array[up_since, seen_at] FROM herald.web WHERE {condition}", *parameters)
+
+    web = Web(tmp_path, db)
+    _, seen = wait_until(lambda: look("seen_at > up_since AND up_since > now() - interval '1 min'"), "two looks")
+    assert web.stop() == 0
+    web = Web(tmp_path, db)
+    _, seen = wait_until(lambda: look("up_since > %s AND seen_at > up_since", seen), "another one's looks")
+    # What can't reach the database is not there.
+    db.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgherald web watcher'")
+    wait_until(lambda: look("up_since > %s", seen), "a look on a new connection")
+    assert web.stop() == 0
+
+
 def test_answers_and_receipts_may_meet(world):
     """Both at once, and in other orders: neither loses the other, nor is there a deadlock."""
     for ident in range(300):

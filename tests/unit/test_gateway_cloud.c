@@ -525,11 +525,12 @@ static const struct answer_row rows[] = {
      IN_DOUBT, "can't be understood"},
 };
 
-static void understand(const struct reply *reply, struct outcome *ret) {
+static void understand(const struct reply *reply, bool is_template, struct outcome *ret) {
     _cleanup_(json_freep) struct json *account = parsed(ACCOUNT);
     struct sender sender = {.name = "main", .base_url = "", .account = json_root(account), .secret = SECRET};
     struct message message = message_to(NUMBER, BODY);
 
+    message.template = is_template ? json_root(account) : NULL;
     gateway_outcome(&gateway_cloud, &sender, &message, reply, ret);
 }
 
@@ -538,11 +539,15 @@ static void test_answer(void **state) {
     struct reply reply = reply_of(row->status, row->body);
     struct outcome o;
 
-    understand(&reply, &o);
+    understand(&reply, true, &o);
     assert_outcome(&o, row->kind, row->scope, row->wait_sec, row->reason_holds);
     assert_int_equal(o.status, row->status);
     if (row->kind == OUTCOME_ACCEPTED)
         assert_string_equal(o.message_id, "wamid.HBg");
+    if (row->scope == SCOPE_TEMPLATE) { /* where a text was sent, no template can wait */
+        understand(&reply, false, &o);
+        assert_outcome(&o, row->kind, SCOPE_MESSAGE, row->wait_sec, row->reason_holds);
+    }
 }
 
 static void test_retry_after_is_honoured(void **state) {
@@ -550,14 +555,14 @@ static void test_retry_after_is_honoured(void **state) {
     struct outcome o;
 
     reply.retry_after_sec = 90;
-    understand(&reply, &o);
+    understand(&reply, false, &o);
     assert_outcome(&o, WAITS(SENDER, 90), NULL);
     reply.retry_after_sec = 1; /* less than the table's */
-    understand(&reply, &o);
+    understand(&reply, false, &o);
     assert_outcome(&o, WAITS(SENDER, 5), NULL);
     reply = reply_of(503, "busy");
     reply.retry_after_sec = 20;
-    understand(&reply, &o);
+    understand(&reply, false, &o);
     assert_outcome(&o, WAITS(MESSAGE, 20), NULL);
 }
 
