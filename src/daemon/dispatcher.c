@@ -12,6 +12,7 @@ enum {
     RUNG_PATIENCE_USEC = 20 * 1000, /* so long a ring is left to the planner before a look */
     RUNG_LOOK_USEC = 1000,   /* what a ring brought leaves before there is a look what else there is */
     GATHER_USEC = 2 * 1000,  /* so long an outcome waits for others to be recorded with */
+    CLAIM_AGE_MAX_USEC = 10 * 1000 * 1000, /* its lease ends 15 s after its request's time limit */
     EMPTY_PAUSE_USEC = 50 * 1000, /* due rows that could not be claimed: somebody has locked them */
     COMPLAIN_EVERY_USEC = 60 * 1000 * 1000,
 };
@@ -73,6 +74,7 @@ static bool leave_to_planner(struct dispatcher *d) {
         return false;
     d->lent = free_room(d) / 2;
     d->lent_joins = d->identity.joins;
+    d->lent_at = clock_monotonic_usec();
     if (!d->handler.on_rung(&d->identity, d->lent, d->userdata)) {
         d->lent = 0;
         return false;
@@ -210,13 +212,23 @@ static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, co
     dispatcher_pump(d);
 }
 
+/* Whether what a ring's answer claimed may be another's by now: this process was stopped before it read it. A turn has a time limit. */
+static bool is_stale(const struct dispatcher *d, const struct pg_result *result) {
+    struct store_row row;
+
+    store_read_row(result, 0, &row);
+    return row.kind == STORE_PLANNED &&
+           clock_monotonic_usec() - d->lent_at > row.planned.claimed_after_usec + CLAIM_AGE_MAX_USEC;
+}
+
 void dispatcher_take_over(struct dispatcher *d, const struct pg_result *result, bool is_lost) {
     bool was_lent = d->lent > 0;
     struct store_row row;
 
     d->lent = 0;
-    if (is_lost && was_lent && d->stage == STAGE_TURNING) {
-        joining_start_over(d, "a planner connection was lost, perhaps with messages claimed");
+    if (was_lent && d->stage == STAGE_TURNING && (is_lost || (result && is_stale(d, result)))) {
+        joining_start_over(d, is_lost ? "a planner connection was lost, perhaps with messages claimed"
+                                      : "a planner's answer was read too late");
         return;
     }
     /* What was claimed before it joined anew has gone back. */

@@ -155,6 +155,7 @@ void store_read_row(const struct pg_result *r, size_t i, struct store_row *ret) 
         ret->planned.result = text_or_empty(pg_text(r, i, TARGET));
         ret->planned.error = pg_text(r, i, BODY);
         ret->planned.set_aside = pg_int(r, i, ID, 0);
+        ret->planned.claimed_after_usec = (uint64_t) pg_int(r, i, ATTEMPT_ID, 0);
         break;
     case STORE_CLAIM:
         ret->claim.id = pg_int(r, i, ID, 0);

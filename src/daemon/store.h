@@ -60,6 +60,7 @@ struct store_row {
     struct {
         const char *rule, *result, *error;
         int64_t set_aside;
+        uint64_t claimed_after_usec; /* counted from the server's getting to know of it */
     } planned;
     struct {
         int64_t id, attempt_id;

@@ -332,7 +332,9 @@ static void deadline_passed(struct pg *pg) {
 void pg_dispatch(short events, void *userdata) {
     struct pg *pg = userdata;
 
-    if (events == 0)
+    /* An answer that is read after its deadline is none: this process was stopped meanwhile, and what it says holds no more. */
+    if (events == 0 ||
+        (pg->state == STATE_QUERY && pg->watch.deadline_usec != 0 && clock_monotonic_usec() >= pg->watch.deadline_usec))
         deadline_passed(pg);
     else if (pg->state == STATE_CONNECTING)
         connect_step(pg);
