@@ -252,7 +252,9 @@ static void finish_query(struct pg *pg) {
     pg->state = STATE_IDLE;
     pg_watch_deadline(&pg->watch, 0);
     pg->script = NULL;
-    if (pinning && !ok)
+    /* An error without SQLSTATE is libpq's own: the answer could not be read (no memory for it, or nonsense). What the statement
+     * did is done, and nobody knows what that was: as where the connection broke. */
+    if (!ok && (pinning || error.sqlstate[0] == '\0'))
         fail_with(pg, &error);
     else if (pinning && pg->handler.on_connected)
         pg->handler.on_connected(pg, pg->userdata);
@@ -469,17 +471,6 @@ const char *pg_text(const struct pg_result *r, size_t row, size_t column) {
 
 size_t pg_text_bytes(const struct pg_result *r, size_t row, size_t column) {
     return (size_t) PQgetlength(r->rows, (int) row, (int) column);
-}
-
-int64_t pg_int(const struct pg_result *r, size_t row, size_t column, int64_t fallback) {
-    const char *text = pg_text(r, row, column);
-    int64_t value;
-
-    return text && parse_int(text, INT64_MIN, INT64_MAX, &value) >= 0 ? value : fallback;
-}
-
-bool pg_bool(const struct pg_result *r, size_t row, size_t column) {
-    return strcmp(pg_text(r, row, column) ?: "f", "t") == 0;
 }
 
 struct pg_result *pg_result_take(const struct pg_result *r) {
