@@ -20,7 +20,7 @@ struct pg;
 /* What went wrong; filled on failure only. */
 struct pg_error {
     char sqlstate[6];                /* "" where the connection broke, or never came to be, and the server gave none */
-    char text[PG_ERROR_TEXT_BYTES];  /* primary message, and after " · " detail and hint; foreign text */
+    char text[PG_ERROR_TEXT_BYTES];  /* primary message, and after " · " detail (of a service at level debug only) and hint; foreign */
     bool connection_lost;            /* the connection is gone; otherwise it can go on */
 };
 

@@ -45,14 +45,14 @@ MOMENT = 1_700_000_000
 class Web(Process):
     """pgherald web on a free port, as a login role that is a member of herald_web alone."""
 
-    def __init__(self, directory, db, *options, name="web", secrets=None):
+    def __init__(self, directory, db, *options, name="web", secrets=None, log_level="debug"):
         credentials = directory / "web-credentials"
         credentials.mkdir(mode=0o700, exist_ok=True)
         for secret, value in (SECRETS if secrets is None else secrets).items():
             (credentials / secret).write_text(value + "\n", encoding="utf-8")
         config = directory / f"{name}.conf"
         dsn = db.dsn(login(db.cluster, "herald_web"))
-        config.write_text(f"dsn = {dsn}\ncredentials_dir = {credentials}\nlog_level = debug\n", encoding="utf-8")
+        config.write_text(f"dsn = {dsn}\ncredentials_dir = {credentials}\nlog_level = {log_level}\n", encoding="utf-8")
         super().__init__(directory, name, ["--config", config, "web", "--listen", "127.0.0.1:0", *options])
         self.port = int(wait_until(lambda: re.search(r"http://127\.0\.0\.1:(\d+)/", self.output()) or self._fail_if_ended(), "web")[1])
 
