@@ -28,7 +28,7 @@ INSERT INTO herald.settings (name, value, meaning) VALUES
     ('delete_after', '', 'so long after it was made, a final message''s row is deleted; empty: never; a rule may say otherwise');
 
 CREATE TABLE herald.channels (
-    name text COLLATE "C" PRIMARY KEY,
+    name text COLLATE "C" PRIMARY KEY CHECK (octet_length(name) <= 256),
     fallback text COLLATE "C" REFERENCES herald.channels
 );
 COMMENT ON TABLE herald.channels IS 'Ways to reach people';
@@ -36,7 +36,7 @@ COMMENT ON COLUMN herald.channels.fallback IS 'where a message goes that failed 
 INSERT INTO herald.channels (name) VALUES ('whatsapp'), ('sms'), ('email');
 
 CREATE TABLE herald.senders (
-    name text COLLATE "C" PRIMARY KEY CHECK (name <> ''),
+    name text COLLATE "C" PRIMARY KEY CHECK (name <> '' AND octet_length(name) <= 256),
     channel text COLLATE "C" NOT NULL DEFAULT 'whatsapp' REFERENCES herald.channels,
     gateway text COLLATE "C" NOT NULL,
     base_url text NOT NULL DEFAULT '',
@@ -55,10 +55,10 @@ COMMENT ON COLUMN herald.senders.gap IS 'least time between two messages, stretc
 COMMENT ON COLUMN herald.senders.max_in_flight IS 'most requests at a time, all nodes together; not given: as limits; NULL: no limit of its own';
 
 CREATE TABLE herald.recipients (
-    name text COLLATE "C" NOT NULL CHECK (name <> ''),
+    name text COLLATE "C" NOT NULL CHECK (name <> '' AND octet_length(name) <= 256),
     channel text COLLATE "C" NOT NULL DEFAULT 'whatsapp' REFERENCES herald.channels,
     kind text COLLATE "C" NOT NULL DEFAULT 'individual' CHECK (kind IN ('individual', 'group')),
-    address text COLLATE "C" NOT NULL,
+    address text COLLATE "C" NOT NULL CHECK (octet_length(address) <= 256),
     sender text COLLATE "C" REFERENCES herald.senders ON UPDATE CASCADE,
     locale text COLLATE "C",
     timezone text,
@@ -73,11 +73,11 @@ COMMENT ON COLUMN herald.recipients.quiet_hours IS '22:00-07:00, in their time z
 COMMENT ON COLUMN herald.recipients.sender IS 'the only sender that reaches this address: a group belongs to one account';
 
 CREATE TABLE herald.templates (
-    name text COLLATE "C" NOT NULL CHECK (name <> ''),
-    locale text COLLATE "C" NOT NULL DEFAULT '',
+    name text COLLATE "C" NOT NULL CHECK (name <> '' AND octet_length(name) <= 256),
+    locale text COLLATE "C" NOT NULL DEFAULT '' CHECK (octet_length(locale) <= 64),
     body text NOT NULL,
-    gateway_name text,
-    gateway_locale text,
+    gateway_name text CHECK (octet_length(gateway_name) <= 512),
+    gateway_locale text CHECK (octet_length(gateway_locale) <= 64),
     parameters text[] NOT NULL DEFAULT '{}',
     fields text[] NOT NULL DEFAULT '{}',
     format text NOT NULL DEFAULT '',
@@ -202,7 +202,7 @@ CREATE TABLE herald.whatsapp_notifications (
     dedup_key text COLLATE "C",
     recipient text COLLATE "C",
     target_kind text,
-    target text COLLATE "C",
+    target text COLLATE "C" CHECK (octet_length(target) <= 256),
     channel text COLLATE "C" NOT NULL DEFAULT 'whatsapp',
     sender text COLLATE "C",
     template text COLLATE "C",

@@ -1,7 +1,8 @@
 -- herald.add_rule(name, source, template, …): makes a rule, or changes the one of that name to exactly what is said here.
 --
 -- The source is checked at once. A new rule starts paused: `pgherald sweep NAME --dry-run` shows what it would send,
--- herald.resume('rule', NAME) sends it. For a template to be there yet is not required; preview and check tell.
+-- herald.resume('rule', NAME) sends it. For a template to be there yet is not required; preview and check tell. Of a rule that has a digest no
+-- more, what gathered is told message by message, at once.
 -- SECURITY INVOKER: whoever adds rules is a member of herald_owner.
 CREATE OR REPLACE FUNCTION herald.add_rule(
     name text,
@@ -64,6 +65,12 @@ BEGIN
             EXCLUDED.digest, EXCLUDED.digest_template, EXCLUDED.digest_length, NULL, NULL, 0, NULL, clock_timestamp())
     RETURNING xmax = 0 INTO is_new;
     PERFORM herald.generate_source(add_rule.name);
+    IF add_rule.digest IS NULL THEN
+        UPDATE public.whatsapp_notifications n SET gathers = NULL, next_at = herald.not_below_floor(n.lane, clock_timestamp())
+          FROM herald.lanes l
+         WHERE l.rule = add_rule.name AND n.lane = l.id AND n.next_at IS NOT NULL AND n.owner IS NULL AND n.gathers;
+        PERFORM herald.ring_bell() WHERE FOUND;
+    END IF;
     IF is_new THEN
         INSERT INTO herald.holds (kind, name, cause, reason)
         VALUES ('rule', add_rule.name, 'new', 'a new rule starts paused: look at it with pgherald sweep --dry-run, then resume it');

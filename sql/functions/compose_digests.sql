@@ -21,7 +21,7 @@ BEGIN
                        (array_agg(n.body ORDER BY n.id))[:rule.digest_length] AS lines, min(n.next_at) AS first_at
                   FROM herald.lanes l JOIN public.whatsapp_notifications n ON n.lane = l.id
                  WHERE l.rule = rule.name AND n.gathers AND n.send_status = 'pending' AND n.owner IS NULL AND NOT n.behind
-                   AND n.next_at >= l.floor
+                   AND n.next_at >= l.floor AND (n.error IS NULL OR NOT rule.recheck)  -- else it could not be confirmed
                  GROUP BY n.lane, n.target) g
          CROSS JOIN LATERAL (SELECT jsonb_build_object(
                     'count', g.n, 'list', array_to_string(g.lines, E'\n'),
@@ -33,7 +33,8 @@ BEGIN
         rendered := herald.render(wanted, one.data);
         known_to_gateway := herald.gateway_template(wanted, one.data);
         problem := CASE WHEN wanted.name IS NULL THEN format('there is no template "%s"', rule.digest_template)
-                        ELSE coalesce(rendered.problem, known_to_gateway.problem) END;
+                        ELSE coalesce(rendered.problem, known_to_gateway.problem,
+                                       herald.too_large(one.channel, NULL, wanted.name, rendered.body, one.data, known_to_gateway.message)) END;
         INSERT INTO public.whatsapp_notifications
                (rule, dedup_key, recipient, target_kind, target, channel, template, locale, body, payload, send_status, error, next_at,
                 expires_at, gateway_template, lane, confirmed_at)

@@ -9,7 +9,8 @@ DECLARE
     h herald.holds;
 BEGIN
     RETURN NEXT CASE n.send_status
-        WHEN 'pending' THEN CASE WHEN n.gathers THEN 'it waits to be told with others of its rule, at ' || herald.local_time(n.next_at)
+        WHEN 'pending' THEN CASE WHEN n.error LIKE 'not confirmed: %' THEN format('its rule''s source is asked at %s whether it still holds it; %s', herald.local_time(n.next_at), n.error)
+                                 WHEN n.gathers THEN 'it waits to be told with others of its rule, at ' || herald.local_time(n.next_at)
                                  WHEN n.part_of IS NOT NULL AND n.next_at = n.expires_at THEN 'it waits until what comes before it was accepted'
                                  WHEN n.behind THEN 'it waits for the message to the same recipient that is in flight'
                                  WHEN n.next_at = 'infinity' THEN 'it waits until what holds it is resumed'

@@ -38,14 +38,15 @@ BEGIN
                 meter_number, nocs_name, duration_status, class_id, test_num)
         SELECT rule.name, w.dedup_key, w.recipient, a.target_kind, a.target, w.to_channel, s.sender,
                CASE WHEN w.body IS NULL THEN coalesce(t.name, w.template, rule.template) END, coalesce(t.locale, a.locale),
-               b.body, w.data, v.status,
-               CASE v.status WHEN 'pending' THEN greatest(w.not_before, moment) + coalesce(rule.digest, '0') END,
-               v.problem, moment, least(w.expires_at, greatest(w.not_before, moment) + rule.max_age), g.message,
+               CASE WHEN octet_length(b.body) <= 65536 THEN b.body END, k.data, v.status,
+               CASE v.status WHEN 'pending' THEN y.due_at END,
+               v.problem, moment, least(w.expires_at, y.due_at + rule.max_age), g.message,
                CASE v.status WHEN 'pending' THEN coalesce(l.id, herald.make_lane(w.to_channel, s.sender, rule.name, w.with_priority)) END,
                CASE WHEN rule.digest IS NOT NULL AND v.status = 'pending' THEN true END,
-               w.data ->> 'meter_number', w.data ->> 'nocs_name', w.data ->> 'duration_status',
-               w.data ->> 'class_id', w.data ->> 'test_num'
+               k.data ->> 'meter_number', k.data ->> 'nocs_name', k.data ->> 'duration_status',
+               k.data ->> 'class_id', k.data ->> 'test_num'
           FROM wanted w
+         CROSS JOIN LATERAL (SELECT CASE WHEN pg_column_size(w.data) <= 262144 THEN w.data END AS data OFFSET 0) k
           LEFT JOIN herald.recipients p ON p.name = w.recipient AND p.channel = w.to_channel
          CROSS JOIN LATERAL (SELECT p.name IS NULL AND w.to_channel <> 'email' AND w.recipient ~ '^\+[1-9][0-9]{6,14}$' AS number OFFSET 0) is_plain
           LEFT JOIN LATERAL (SELECT x.* FROM herald.resolve(w.recipient, w.to_channel, rule.default_recipient,
@@ -55,22 +56,29 @@ BEGIN
                                     CASE WHEN is_plain.number THEN 'individual' ELSE r.target_kind END AS target_kind,
                                     coalesce(w.locale, r.locale, rule.locale) AS locale OFFSET 0) a
          CROSS JOIN LATERAL (SELECT coalesce(w.sender, r.sender, rule.sender) AS sender OFFSET 0) s
+         -- What expires before its window has ended ends it, with a minute to go.
+         CROSS JOIN LATERAL (SELECT greatest(w.not_before, moment,
+                                             CASE WHEN rule.digest IS NOT NULL
+                                                  THEN least(greatest(w.not_before, moment) + rule.digest, w.expires_at - interval '1 min') END) AS due_at OFFSET 0) y
           LEFT JOIN LATERAL (
                SELECT f AS whole, f.name, f.locale, f.format, f.fields, f.gateway_name FROM herald.templates f
                 WHERE f.name = coalesce(w.template, rule.template) AND f.locale IN (a.locale, rule.locale, '')
                 ORDER BY f.locale = a.locale DESC, f.locale = rule.locale DESC
                 LIMIT 1) t ON w.body IS NULL
-         CROSS JOIN LATERAL (SELECT ARRAY(SELECT w.data ->> f FROM unnest(t.fields) f) AS field_values OFFSET 0) u
+         CROSS JOIN LATERAL (SELECT ARRAY(SELECT k.data ->> f FROM unnest(t.fields) f) AS field_values OFFSET 0) u
          CROSS JOIN LATERAL (SELECT coalesce(w.body, CASE WHEN array_position(u.field_values, NULL) IS NULL
                                                           THEN format(t.format, VARIADIC u.field_values) END) AS body OFFSET 0) b
-          LEFT JOIN LATERAL (SELECT x.* FROM herald.gateway_template(t.whole, w.data) x WHERE t.gateway_name IS NOT NULL OFFSET 0) g ON true
+          LEFT JOIN LATERAL (SELECT x.* FROM herald.gateway_template(t.whole, k.data) x WHERE t.gateway_name IS NOT NULL OFFSET 0) g ON true
+         CROSS JOIN LATERAL (SELECT herald.too_large(w.to_channel, s.sender, CASE WHEN w.body IS NULL THEN coalesce(w.template, rule.template) END,
+                                                   b.body, w.data, g.message) AS problem OFFSET 0) z
          CROSS JOIN LATERAL (
                SELECT CASE WHEN a.target IS NULL THEN 'suppressed'
-                           WHEN b.body IS NULL OR g.problem IS NOT NULL THEN 'failed'
+                           WHEN b.body IS NULL OR g.problem IS NOT NULL OR z.problem IS NOT NULL THEN 'failed'
                            ELSE 'pending' END AS status,
                       CASE WHEN a.target IS NULL THEN r.problem
+                           WHEN z.problem IS NOT NULL THEN z.problem
                            WHEN b.body IS NOT NULL THEN g.problem
-                           WHEN t.name IS NOT NULL THEN (herald.render(t.whole, w.data)).problem
+                           WHEN t.name IS NOT NULL THEN (herald.render(t.whole, k.data)).problem
                            WHEN coalesce(w.template, rule.template) IS NULL
                            THEN 'neither the row nor its rule names a template, and the row has no body'
                            ELSE format('there is no template "%s" in locale "%s"', coalesce(w.template, rule.template), a.locale)

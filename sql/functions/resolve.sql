@@ -1,6 +1,7 @@
 -- herald.resolve(recipient, channel, default_recipient, country): where a message for this recipient goes: a name in
 -- herald.recipients, then a group's id, then a number (for email: an address). default_recipient stands in for a missing or
--- unknown name, never for a malformed number. problem: why there is no address (then the others are NULL).
+-- unknown name, never for a malformed number. problem: why there is no address (then the others are NULL). A target has 256
+-- bytes at most: it stands in indexes, whose rows have a limit, and one that did not fit would end every turn that meets it.
 CREATE OR REPLACE FUNCTION herald.resolve(
     recipient text,
     channel text,
@@ -19,6 +20,10 @@ DECLARE
     asked text := btrim(coalesce(recipient, ''));
     named herald.recipients;
 BEGIN
+    IF octet_length(asked) > 256 THEN
+        problem := 'recipient is longer than 256 bytes, which no name, group id or number is';
+        RETURN;
+    END IF;
     SELECT r.* INTO named FROM herald.recipients r WHERE r.name = asked AND r.channel = resolve.channel;
     IF NOT FOUND AND asked !~ '^\+?[-0-9\s()./]*[0-9][-0-9\s()./]*$' AND asked !~ '@' AND NOT herald.is_group_id(asked)
        AND default_recipient IS NOT NULL THEN

@@ -49,6 +49,10 @@ BEGIN
     ELSIF n.body IS NULL THEN
         problem := coalesce(problem, 'neither a body nor a payload is kept');
     END IF;
+    IF n.part_of IS NOT NULL AND n.media IS NULL THEN
+        problem := coalesce(problem, 'its media is not kept');
+    END IF;
+    problem := coalesce(problem, herald.too_large(n.channel, n.sender, n.template, n.body, n.payload, n.gateway_template));
     IF problem IS NOT NULL THEN
         RAISE EXCEPTION 'notification % can''t be sent: %', retry.id, problem USING HINT = 'Mend that, then retry it.';
     END IF;

@@ -49,6 +49,10 @@ BEGIN
     ELSIF coalesce(send.body, '') = '' THEN
         RAISE EXCEPTION 'nothing to send: the body is empty' USING HINT = 'Give a body, or a template and its data.';
     END IF;
+    problem := herald.too_large(send.channel, send.sender, wanted.name, text_body, send.data, gateway_message);
+    IF problem IS NOT NULL THEN
+        RAISE EXCEPTION 'the message can''t be sent: %', problem;
+    END IF;
     INSERT INTO public.whatsapp_notifications
            (recipient, target_kind, target, channel, sender, template, locale, body, payload, next_at, expires_at, gateway_template, lane)
     VALUES (send.recipient, resolved.target_kind, resolved.target, send.channel, coalesce(send.sender, resolved.sender),

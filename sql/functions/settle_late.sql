@@ -56,6 +56,6 @@ BEGIN
     END IF;
     INSERT INTO herald.attempts (attempt_id, notification_id, sender, outcome, response_code, response_body, error)
     VALUES (the_attempt_id, the_id, n.sender, 'late: ' || outcome, code, reply_body, why)
-    ON CONFLICT (attempt_id) DO UPDATE SET outcome = herald.attempts.outcome || ', then ' || EXCLUDED.outcome;
+    ON CONFLICT (attempt_id) DO UPDATE SET outcome = herald.attempts.outcome || ', then ' || EXCLUDED.outcome, at = EXCLUDED.at;
 END
 $$;

@@ -12,7 +12,6 @@ enum {
     RUNG_PATIENCE_USEC = 20 * 1000, /* so long a ring is left to the planner before a look */
     RUNG_LOOK_USEC = 1000,   /* what a ring brought leaves before there is a look what else there is */
     GATHER_USEC = 2 * 1000,  /* so long an outcome waits for others to be recorded with */
-    CLAIM_AGE_MAX_USEC = 10 * 1000 * 1000, /* its lease ends 15 s after its request's time limit */
     EMPTY_PAUSE_USEC = 50 * 1000, /* due rows that could not be claimed: somebody has locked them */
     COMPLAIN_EVERY_USEC = 60 * 1000 * 1000,
 };
@@ -114,16 +113,16 @@ static void log_sender(enum store_row_kind kind, const char *sender, const char 
         log_event(LOG_EVENT_SENDER_OPENED, LOG_NOTICE, fields, "this sender works again");
 }
 
-static void claimed(struct dispatcher *d, const struct store_row *row) {
+/* Negative: it was not taken over. */
+static int claimed(struct dispatcher *d, const struct store_row *row) {
     struct flight *f;
     int r = flight_new(row->claim.id, row->claim.attempt_id, row->claim.target, row->claim.is_group, row->claim.body,
                        row->claim.detail_json, accounts_find(&d->accounts, row->sender), &f);
 
-    if (r < 0) {
-        log_error("message %" PRId64 " could not be taken over (%s); it will be in doubt", row->claim.id, strerror(-r));
-        return;
-    }
+    if (r < 0)
+        return r;
     fleet_launch(d->fleet, f, d->request_limit_usec, d->is_draining);
+    return 0;
 }
 
 static void ask(struct dispatcher *d, const struct store_row *row) {
@@ -177,7 +176,7 @@ static void turn_failed(struct dispatcher *d, const struct pg_error *error) {
 static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, const struct pg_error *error, void *userdata) {
     struct dispatcher *d = userdata;
     struct store_row row;
-    bool found = false;
+    bool found = false, missed = false;
 
     if (error) {
         turn_failed(d, error);
@@ -199,7 +198,7 @@ static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, co
         if (row.kind == STORE_OPENED || row.kind == STORE_HELD)
             log_sender(row.kind, row.sender, row.reason);
         else if (row.kind == STORE_CLAIM)
-            claimed(d, &row);
+            missed |= claimed(d, &row) < 0;
         else if (row.kind == STORE_ASK)
             ask(d, &row);
         else if (row.kind == STORE_TASK)
@@ -209,24 +208,18 @@ static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, co
         else if (row.kind == STORE_LOOK && joining_check_schema(d, row.look.schema_version))
             read_look(d, &row, found);
     }
+    if (missed)
+        joining_start_over(d, "no memory to take a message over"); /* it goes back, as the join does not name it */
     dispatcher_pump(d);
-}
-
-/* Whether what a ring's answer claimed may be another's by now: this process was stopped before it read it. A turn has a time limit. */
-static bool is_stale(const struct dispatcher *d, const struct pg_result *result) {
-    struct store_row row;
-
-    store_read_row(result, 0, &row);
-    return row.kind == STORE_PLANNED &&
-           clock_monotonic_usec() - d->lent_at > row.planned.claimed_after_usec + CLAIM_AGE_MAX_USEC;
 }
 
 void dispatcher_take_over(struct dispatcher *d, const struct pg_result *result, bool is_lost) {
     bool was_lent = d->lent > 0;
+    bool missed = false;
     struct store_row row;
 
     d->lent = 0;
-    if (was_lent && d->stage == STAGE_TURNING && (is_lost || (result && is_stale(d, result)))) {
+    if (was_lent && d->stage == STAGE_TURNING && (is_lost || (result && store_is_stale(result, d->lent_at)))) {
         joining_start_over(d, is_lost ? "a planner connection was lost, perhaps with messages claimed"
                                       : "a planner's answer was read too late");
         return;
@@ -237,9 +230,11 @@ void dispatcher_take_over(struct dispatcher *d, const struct pg_result *result, 
         for (size_t i = 0; i < pg_rows(result); i++) {
             store_read_row(result, i, &row);
             if (row.kind == STORE_CLAIM)
-                claimed(d, &row);
+                missed |= claimed(d, &row) < 0;
         }
     }
+    if (missed && d->stage == STAGE_TURNING)
+        joining_start_over(d, "no memory to take a message over");
     d->due_at = earlier(d->due_at, clock_monotonic_usec() + RUNG_LOOK_USEC);
     dispatcher_pump(d);
 }

@@ -252,7 +252,9 @@ static void finish_query(struct pg *pg) {
     pg->state = STATE_IDLE;
     pg_watch_deadline(&pg->watch, 0);
     pg->script = NULL;
-    if (pinning && !ok)
+    /* An error without SQLSTATE is libpq's own: the answer could not be read (no memory for it, or nonsense). What the statement
+     * did is done, and nobody knows what that was: as where the connection broke. */
+    if (!ok && (pinning || error.sqlstate[0] == '\0'))
         fail_with(pg, &error);
     else if (pinning && pg->handler.on_connected)
         pg->handler.on_connected(pg, pg->userdata);

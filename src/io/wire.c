@@ -45,8 +45,8 @@ static size_t bytes_sent(const struct wire *w) {
 /* ---- What libcurl asks of a transfer ---- */
 
 /* Before each sending. libcurl repeats a request by itself when a kept connection broke before the first byte of an answer;
- * the gateway may have acted on it by then, so only a request of which nothing was sent may be sent again. And none leaves after its
- * time limit, where this process was stopped meanwhile: another may have sent the message by then. */
+ * the gateway may have acted on it by then, so only a request of which nothing was sent may be sent again. And none leaves after
+ * its time limit, where this process was stopped meanwhile: another may have sent the message by then. */
 static int on_before_request(void *userdata, _unused_ char *remote, _unused_ char *local, _unused_ int remote_port,
                              _unused_ int local_port) {
     struct wire *w = userdata;

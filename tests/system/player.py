@@ -82,6 +82,10 @@ class Daemon:
         names = "result more found new known suppressed failed set_aside took error".split()
         return dict(zip(names, self._row("SELECT * FROM herald.plan(%s, %s, %s)", rule, kind, batch)))
 
+    def limit(self, seconds):
+        """The longest time of a statement from here on."""
+        self._rows("SELECT set_config('statement_timeout', %s, false)", str(int(seconds * 1000)))
+
     def work(self):
         """Does planner tasks until there are none; what each did."""
         did = []

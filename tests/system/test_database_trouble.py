@@ -9,8 +9,9 @@ import pytest
 
 from conftest import Cluster, free_port, migrated_database, wait_until
 from daemon import Daemon, Sandbox
+from hostile import Hostile, http
 from load import BACKENDS, CREDENTIALS, Application, receiving
-from player import login
+from player import add_senders, login
 from test_database_loss import Writer, readings_and_messages_agree, statuses
 from test_web import APP_SECRET, Web
 
@@ -164,3 +165,18 @@ def test_the_postmaster_is_killed_and_the_server_recovers(own_cluster, own_db, s
     readings_and_messages_agree(app, committed)
     assert daemon.stop() == 0
     print("flowing again after", took)
+
+
+def test_an_answer_that_memory_does_not_suffice_for_gives_back_what_was_claimed_in_it(db, tmp_path):
+    """Whoever wrote that row did not ask herald, which bounds what it makes."""
+    server = Hostile({"x": http({"id": "1"})})
+    add_senders(db, "s", base_url=f"{server.url}/x", account='{"body": {"text": "{{body}}"}}')
+    db.sql("SELECT herald.pause('all'), herald.send('+8801700000001', 'a'), herald.send('+8801700000002', 'b')")
+    db.sql("UPDATE whatsapp_notifications SET body = repeat('x', 50000000) WHERE body = 'a'; SELECT herald.resume('all')")
+    daemon = Daemon(tmp_path, db.dsn(), within=("prlimit", f"--data={64 << 20}"))
+    wait_until(lambda: "the database is back" in daemon.output(), "it has started over", LONG_SEC)
+    db.sql("UPDATE whatsapp_notifications SET body = 'a' WHERE length(body) > 1")
+    wait_until(lambda: db.column("SELECT DISTINCT send_status FROM whatsapp_notifications") == ["sent"], "sent", LONG_SEC)
+    assert db.sql("SELECT attempts, resends FROM whatsapp_notifications") == [(1, 0)] * 2
+    assert daemon.stop() == 0, daemon.output()
+    server.stop()

@@ -3,7 +3,7 @@
 import psycopg2
 import pytest
 
-from player import Daemon, accepted, add_senders, rejected, row, send, wait
+from player import Daemon, accepted, add_senders, in_doubt, rejected, row, send, wait
 
 
 @pytest.fixture
@@ -126,3 +126,24 @@ def test_without_a_fallback_there_is_no_rule(db):
     reject(player)
     player.close()
     assert db.sql("SELECT (SELECT count(*) FROM herald.rules), (SELECT count(*) FROM herald.events)") == [(0, 0)]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_was_made_long_before_it_failed_is_told_all_the_same(db, daemon, late):
+    """It may have had its time days ahead, been held for a week, or been in doubt."""
+    ident = send(db, 7, "hello")
+    claim, = daemon.turn().claims
+    if late:
+        daemon.turn(in_doubt(claim), room=0)
+    db.sql("UPDATE public.whatsapp_notifications SET created_at = created_at - interval '9 days'; UPDATE herald.attempts SET at = at - interval '8 days'")
+    daemon.turn(rejected(claim), room=0)
+    daemon.work()
+    assert row(db, ident)["send_status"] == "failed"
+    assert [c.body for c in daemon.turn().claims] == ["hello"]
+
+
+def test_what_failed_long_ago_is_not_told_by_a_sweep(db, daemon):
+    send(db, 7, "hello")
+    daemon.turn(*(rejected(c) for c in daemon.turn().claims), room=0)
+    db.sql("UPDATE public.whatsapp_notifications SET created_at = created_at - interval '9 days'; UPDATE herald.attempts SET at = at - interval '3 days'; DELETE FROM herald.events")
+    assert daemon.plan("fallback")["found"] == 0

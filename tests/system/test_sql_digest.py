@@ -1,5 +1,7 @@
 """Digests: what is due for one recipient within a window is one message, composed when the window ends."""
 
+from datetime import timedelta
+
 import pytest
 
 from player import Daemon, accepted, add_rule, add_senders, row
@@ -96,6 +98,43 @@ def test_a_person_who_retries_one_gets_it_alone(db, daemon):
     db.sql("SELECT herald.retry(1)")
     assert [c.body for c in daemon.turn().claims] == ["Meter 1"]
     assert row(db, 1)["gathers"] is None
+
+
+def test_a_window_as_long_as_max_age_is_told_when_it_ends(db, daemon):
+    db.sql("SELECT herald.add_rule('meters', 'public.meters', 'line', digest => '1 day', digest_template => 'many', recheck => true)")
+    add(db, daemon, 1, 2)
+    assert db.column("SELECT expires_at - next_at FROM whatsapp_notifications") == [timedelta(days=1)] * 2
+    db.sql("UPDATE public.whatsapp_notifications SET created_at = created_at - interval '1 day', expires_at = expires_at - interval '1 day'")
+    window_ends(db)
+    gather(db, daemon)
+    assert [c.body for c in daemon.turn().claims] == ["2 meters are stuck:\nMeter 1\nMeter 2\n"]
+
+
+def test_what_expires_within_the_window_is_told_before(db, daemon):
+    db.sql("CREATE OR REPLACE VIEW public.meters AS SELECT id::text AS dedup_key, nocs AS recipient, jsonb_build_object('id', id) AS data,"
+           " now() + interval '3 min' AS expires_at FROM public.meter WHERE stuck;"
+           "SELECT herald.add_rule('meters', 'public.meters', 'line', digest => '5 min', digest_template => 'many')")
+    add(db, daemon, 1)
+    assert db.value("SELECT expires_at - next_at FROM whatsapp_notifications") == timedelta(minutes=1)
+    assert db.value("SELECT next_at > created_at + interval '100 s' FROM whatsapp_notifications")
+
+
+def test_what_gathers_is_told_alone_when_its_rule_has_a_digest_no_more(db, daemon):
+    add(db, daemon, 1, 2, nocs="+8801700000001")
+    add(db, daemon, 3, nocs="+8801700000002")
+    db.sql("SELECT herald.add_rule('meters', 'public.meters', 'line')")
+    assert [c.body for c in daemon.turn().claims] == ["Meter 1", "Meter 3"]  # one at a time to one person
+    assert daemon.turn().tasks == [("meters", "sweep")]
+    assert db.value("SELECT count(*) FROM herald.rechecks") == 0
+
+
+def test_what_was_told_with_others_is_not_retried_with_all(db, daemon):
+    add(db, daemon, 1, 2)
+    window_ends(db)
+    gather(db, daemon)
+    daemon.turn(accepted(daemon.turn().claims[0]), room=0)
+    assert db.value("SELECT herald.retry_all('suppressed')") == 0
+    assert daemon.turn().claims == []
 
 
 def test_what_was_gathered_goes_as_it_is_when_the_rule_gathers_no_more(db, daemon):

@@ -171,3 +171,15 @@ def test_parts_keep_to_their_own_gap_and_go_before_what_waits(db, daemon):
     assert daemon.turn().claims == [], "the sender's gap goes before other messages"
     gaps_pass(90)
     assert accept_next(db, daemon).body == "another"
+
+
+def test_parts_are_retried_with_their_message_or_after_it_was_sent(db, daemon):
+    ident, *rest = album(db)
+    db.sql("SELECT herald.cancel(%s)", ident)
+    assert db.value("SELECT herald.retry_all('cancelled')") == 1
+    accept_next(db, daemon)
+    a_gap_passes(db)
+    daemon.turn(rejected(daemon.turn().claims[0]), room=0)
+    assert row(db, rest[0])["send_status"] == "failed"
+    assert db.value("SELECT herald.retry_all('failed')") == 1
+    assert accept_next(db, daemon).id == rest[0]

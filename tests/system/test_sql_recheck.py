@@ -136,3 +136,75 @@ def test_a_lane_with_many_waiting_does_not_keep_another_from_being_confirmed(met
     daemon.turn()
     daemon.plan("meters", "events")
     assert len(daemon.turn().claims) == 2
+
+
+def wait_long(db, daemon, condition):
+    """A rule with recheck over four readings that meet the condition; their messages have waited for two minutes."""
+    db.sql("""CREATE TABLE public.reading (id int PRIMARY KEY, n text DEFAULT '10'); INSERT INTO public.reading SELECT generate_series(1, 4);
+              CREATE FUNCTION public.as_number(text) RETURNS int LANGUAGE plpgsql COST 10000 AS 'BEGIN RETURN $1::int; END'""")
+    add_rule(db, "r", f"""SELECT id AS key, CASE WHEN id = 2 THEN 'second' ELSE id::text END AS dedup_key, '+880170000000' || id AS recipient,
+                                 '{{}}'::jsonb AS data, 'b'::text AS body FROM public.reading WHERE {condition}""", recheck=True)
+    db.sql("SELECT herald.watch('public.reading', 'r')")
+    daemon.work()
+    age(db)
+
+
+def plan_events(db, daemon):
+    """Claims meet what has waited, and the planner is asked; what it did."""
+    assert daemon.turn().claims == []
+    assert ("r", "events") in daemon.turn(room=0).tasks
+    return daemon.plan("r", "events")
+
+
+def targets(daemon):
+    return sorted(c.target[-1] for c in daemon.turn().claims)
+
+
+def test_a_row_that_cannot_be_evaluated_keeps_only_its_own_message_waiting(db, daemon):
+    wait_long(db, daemon, "as_number(n) > 3")
+    db.sql("ALTER TABLE reading DISABLE TRIGGER ALL; UPDATE reading SET n = 'ten' WHERE id = 3; UPDATE reading SET n = '1' WHERE id = 4; ALTER TABLE reading ENABLE TRIGGER ALL;"
+           "INSERT INTO reading VALUES (5)")
+    done = plan_events(db, daemon)
+    assert (done["result"], done["new"], done["set_aside"]) == ("done", 1, 1)
+    assert targets(daemon) == ["1", "2", "5"]
+    assert db.column("SELECT send_status FROM whatsapp_notifications WHERE dedup_key IS NULL") == ["cancelled"]
+    assert [key for key, error in db.sql("SELECT key, error FROM herald.set_aside") if 'syntax for type integer: "ten"' in error] == ["3"]
+    third = db.row("SELECT * FROM whatsapp_notifications WHERE dedup_key = '3'")
+    assert third["send_status"] == "pending" and "not confirmed: invalid input" in third["error"]
+    assert db.value("SELECT next_at > clock_timestamp() + interval '50 s' FROM whatsapp_notifications WHERE dedup_key = '3'")
+    assert any("is asked at" in what and "invalid input" in what for _, what in db.sql("SELECT at, what FROM herald.explain(%s)", third["id"]))
+    # Mended, it goes.
+    db.sql("UPDATE reading SET n = '10' WHERE id = 3; UPDATE whatsapp_notifications SET next_at = clock_timestamp() WHERE dedup_key = '3'")
+    plan_events(db, daemon)
+    assert targets(daemon) == ["3"]
+    assert row(db, third["id"])["error"] is None
+
+
+def test_where_no_row_can_be_searched_for_those_are_confirmed_that_a_key_finds(db, daemon):
+    wait_long(db, daemon, "n::int > 3")
+    db.sql("ALTER TABLE reading DISABLE TRIGGER ALL; DELETE FROM reading WHERE id = 4; INSERT INTO reading VALUES (5, 'five'); ALTER TABLE reading ENABLE TRIGGER ALL;"
+           "INSERT INTO reading VALUES (6)")
+    done = plan_events(db, daemon)
+    assert (done["result"], done["new"], done["set_aside"]) == ("done", 1, 2)
+    assert targets(daemon) == ["1", "3", "6"]
+    assert db.column("SELECT dedup_key FROM whatsapp_notifications WHERE error LIKE 'not confirmed: invalid input%' ORDER BY 1") == ["4", "second"]
+    # What is never confirmed ends with its reason.
+    db.sql("UPDATE whatsapp_notifications SET next_at = clock_timestamp(), expires_at = clock_timestamp() WHERE dedup_key IN ('4', 'second')")
+    daemon.turn()
+    assert db.value("SELECT count(*) FROM whatsapp_notifications WHERE send_status = 'expired' AND error LIKE '%not confirmed: invalid input%'") == 2
+
+
+@pytest.mark.parametrize("digest", [None, "1 hour"])
+def test_a_source_that_is_too_slow_to_confirm_does_not_keep_new_events_waiting(db, daemon, digest):
+    wait_long(db, daemon, "n::int > 3")
+    db.sql("INSERT INTO herald.templates (name, body) VALUES ('many', '{{count}}')")
+    db.sql("SELECT herald.add_rule('r', 'public.r', recheck => true, time_limit => '0.2 s', digest => %s, digest_template => 'many')", digest)
+    daemon.plan("r")
+    db.sql("UPDATE whatsapp_notifications SET gathers = true WHERE %s::text IS NOT NULL", digest)
+    function, = db.column("SELECT proname FROM pg_proc WHERE proname LIKE 'still%%' AND pronamespace = 'herald'::regnamespace AND proname <> 'still_held'")
+    db.sql(f"CREATE OR REPLACE FUNCTION herald.{function}(text[]) RETURNS text[] LANGUAGE sql AS 'SELECT $1 FROM pg_sleep(10)'; INSERT INTO reading VALUES (5)")
+    daemon.limit(0.2)
+    done = plan_events(db, daemon)
+    assert (done["result"], done["more"], done["new"]) == ("done", True, 0)
+    assert db.column("SELECT DISTINCT error FROM whatsapp_notifications") == ["not confirmed: it took longer than time_limit, 00:00:00.2, to confirm or gather it"]
+    assert daemon.plan("r", "events")["new"] == 1

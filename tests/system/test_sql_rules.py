@@ -128,6 +128,7 @@ def test_resume_with_discard_begins_with_the_future(meters, daemon):
     db.sql("SELECT herald.pause('rule', 'meters')")
     assert db.value("SELECT herald.resume('rule', 'meters', discard => true)").endswith("; 3 discarded")
     assert notes(db) == [("m1", "cancelled"), ("m2", "cancelled"), ("m3", "suppressed")]
+    assert db.value("SELECT herald.retry_all('cancelled') + herald.retry_all('suppressed')") == 0
     db.sql("INSERT INTO public.meter VALUES (4, 'm4')")
     assert daemon.plan("meters")["new"] == 1
     assert notes(db)[3:] == [("m4", "pending")]
@@ -597,6 +598,16 @@ def test_check_finds_a_template_that_asks_for_what_the_rows_do_not_have(meters, 
 
 
 # --- sweeps ---
+
+
+def test_a_source_is_not_compiled_each_time_that_it_is_looked_at(db, daemon):
+    """Which takes half a second on estimates that are high, every minute."""
+    assert db.value("SHOW jit") == "on"
+    add_rule(db, "jit", f"SELECT 1 AS key, 'k'::text AS dedup_key, {NUMBER} AS recipient, '{{}}'::jsonb AS data, current_setting('jit') AS body")
+    for kind in ("sweep", "events"):
+        db.sql("DELETE FROM whatsapp_notifications; SELECT herald.ring('jit', '1')")
+        daemon.plan("jit", kind)
+        assert db.column("SELECT body FROM whatsapp_notifications") == ["off"], kind
 
 
 def test_figures_of_a_sweep(meters, daemon):
