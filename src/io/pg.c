@@ -473,17 +473,6 @@ size_t pg_text_bytes(const struct pg_result *r, size_t row, size_t column) {
     return (size_t) PQgetlength(r->rows, (int) row, (int) column);
 }
 
-int64_t pg_int(const struct pg_result *r, size_t row, size_t column, int64_t fallback) {
-    const char *text = pg_text(r, row, column);
-    int64_t value;
-
-    return text && parse_int(text, INT64_MIN, INT64_MAX, &value) >= 0 ? value : fallback;
-}
-
-bool pg_bool(const struct pg_result *r, size_t row, size_t column) {
-    return strcmp(pg_text(r, row, column) ?: "f", "t") == 0;
-}
-
 struct pg_result *pg_result_take(const struct pg_result *r) {
     struct pg_result *taken = calloc(1, sizeof(*taken));
 
