@@ -323,6 +323,7 @@ INSERT INTO herald.moves (from_status, to_status, why) VALUES
     ('failed', 'sent', 'a late answer showed that it had been accepted'),
     ('suppressed', 'pending', 'retried by a person'),
     ('cancelled', 'pending', 'retried by a person'),
+    ('suppressed', 'sent', 'a late answer showed that it had been accepted'),
     ('cancelled', 'sent', 'a late answer showed that it had been accepted'),
     ('expired', 'pending', 'retried by a person'),
     ('expired', 'sent', 'a late answer showed that it had been accepted'),

@@ -6,7 +6,7 @@ from collections import namedtuple
 # writes, a transaction of its own (None: it came with the event before).
 Event = namedtuple("Event", "rule key what target sql")
 
-# variables: for psql. credentials: names of secrets. people: what is there before. quiet: of what comes later nothing may be told.
+# variables: for psql. credentials: names of secrets. people: what is there before (:'gateway' is the sandbox's address). quiet: of what comes later nothing may be told.
 # sweeps: rules whose messages no trigger finds. keys: the key of a rule's events in terms of a notification, where it is not its
 # dedup_key. committed: the rows that the application wrote, as (rules, key, xmin), which know when they were committed.
 System = namedtuple("System", "name schema title variables credentials people events quiet sweeps keys committed")
@@ -134,6 +134,7 @@ SYSTEMS = [
         INSERT INTO campaigns.contacts (contact_id, account_id, name, phone) VALUES
             (1, 1, 'Farah', '+92 303 0000001'), (2, 1, 'Gul', NULL), (3, 1, 'Hina', '+92 303 0000003'), (4, 2, 'Imran', '+92 303 0000004');
         UPDATE campaigns.contacts SET paid_at = now() WHERE name = 'Hina';
+        UPDATE campaigns.days SET images = ARRAY[:'gateway' || '/sandbox/sample.png'] WHERE day = 1;
         """,
         [
             Event("campaigns", "Farah", "Farah was enrolled yesterday by Bright Courses", "+923030000001",

@@ -262,6 +262,13 @@ SELECT c.contact_id, d.day, n.send_status, n.error, n.sent_at, n.target,
   LEFT JOIN public.whatsapp_notifications n ON n.rule = 'campaigns' AND n.dedup_key = c.contact_id || '/' || d.day;
 
 CREATE OR REPLACE VIEW campaigns.due AS
+WITH awake AS MATERIALIZED (  -- those accounts whose hours it is, before their thousands of contacts are looked at
+    SELECT a.account_id, a.name, a.timezone, m.at, l.at::date AS today
+      FROM (SELECT herald.now() AS at OFFSET 0) m
+     CROSS JOIN campaigns.accounts a
+     CROSS JOIN LATERAL (SELECT m.at AT TIME ZONE a.timezone AS at) l
+     WHERE l.at::time >= a.opens_at AND l.at::time < a.closes_at
+)
 SELECT c.contact_id AS key,
        c.contact_id || '/' || d.day AS dedup_key,
        -- Without a number the row is still here: the history then says "suppressed", and why.
@@ -271,12 +278,10 @@ SELECT c.contact_id AS key,
        c.language AS locale,
        jsonb_build_object('name', c.name, 'account', a.name, 'day', d.day, 'contact_id', c.contact_id) AS data,
        m.media
-  FROM (SELECT herald.now() AS at OFFSET 0) moment
- CROSS JOIN campaigns.accounts a
- CROSS JOIN LATERAL (SELECT moment.at AT TIME ZONE a.timezone AS at OFFSET 0) local
+  FROM awake a
   JOIN campaigns.contacts c ON c.account_id = a.account_id
  CROSS JOIN LATERAL (SELECT (min(e.started_at) AT TIME ZONE a.timezone)::date AS enrolled_on FROM campaigns.enrolments e
-                      WHERE e.contact_id = c.contact_id AND e.started_at <= moment.at) e
+                      WHERE e.contact_id = c.contact_id AND e.started_at <= a.at) e
  CROSS JOIN LATERAL (
        SELECT f.day, f.last_on
          FROM (SELECT x.day, x.is_over, max((x.sent_at AT TIME ZONE a.timezone)::date) OVER before AS last_on
@@ -287,10 +292,9 @@ SELECT c.contact_id AS key,
        SELECT (SELECT jsonb_agg(jsonb_build_object('type', 'image', 'url', i.url) ORDER BY i.n)
                  FROM unnest(t.images) WITH ORDINALITY i (url, n)) AS media
          FROM campaigns.days t WHERE t.day = d.day ORDER BY t.language = c.language DESC, t.language = '' DESC LIMIT 1) m
- WHERE local.at::time >= a.opens_at AND local.at::time < a.closes_at
-   AND c.paid_at IS NULL
-   AND local.at::date >= greatest(e.enrolled_on + d.day, d.last_on + 1)
-   AND local.at::date < e.enrolled_on + 60;  -- what may still be owed, not all of history
+ WHERE c.paid_at IS NULL
+   AND a.today >= greatest(e.enrolled_on + d.day, d.last_on + 1)
+   AND a.today < e.enrolled_on + 60;  -- what may still be owed, not all of history
 
 -- What is wrong, for who can mend it: a user, for their account and contacts; an administrator (account_id NULL) for the days'
 -- messages.
@@ -355,11 +359,12 @@ ON CONFLICT DO NOTHING;
 --
 -- recheck: what had to wait for its turn is sent only if it is still owed, at a sensible hour: else it gives its key back, and
 --     is planned anew on the next day. So nothing that waits gets too old (max_age).
+-- in_doubt_grace: what may have arrived is decided on after two minutes, so that it is rechecked before it is sent again.
 -- forget_after: what was said to whom is forgotten. That it was said stays for long after a loop may last (delete_after, whatever
 --     herald.settings has), so nobody is told again.
 
 SELECT herald.add_rule('campaigns', 'campaigns.due', every => '1 min', channel => 'campaigns', max_attempts => 3, recheck => true,
-                       max_age => '60 days', flood_limit => 5000, forget_after => '180 days', delete_after => '1 year');
+                       in_doubt_grace => '2 min', max_age => '60 days', flood_limit => 5000, forget_after => '180 days', delete_after => '1 year');
 
 COMMIT;
 

@@ -235,7 +235,8 @@ UPDATE herald.senders SET gap = :'gateway_gap' WHERE name = 'ami';
 \endif
 
 -- A group belongs to the account that is a member of it, so each names its sender. Put your groups' ids here, as
--- GET /api/ami/list-chats of wppconnect-server gives them. A NOCS that is not here goes to DEFAULT.
+-- `pgherald groups ami` lists them; `pgherald check` names those that the account is not in. A NOCS that is not here goes to
+-- DEFAULT.
 INSERT INTO herald.recipients (name, kind, address, sender) VALUES
     ('DEFAULT', 'group', '120363000000000000@g.us', 'ami'),
     ('NOCS-1', 'group', '120363000000000001@g.us', 'ami'),

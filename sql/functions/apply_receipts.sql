@@ -29,7 +29,7 @@ BEGIN
                 WHERE n.message_id IS DISTINCT FROM u.message_id
                   AND CASE n.send_status WHEN 'pending' THEN n.attempts > 0 OR n.resends > 0 ELSE true END
                   AND (n.attempt_id = u.attempt_id
-                       AND (n.send_status IN ('in_doubt', 'pending', 'cancelled', 'expired')
+                       AND (n.send_status IN ('in_doubt', 'pending', 'suppressed', 'cancelled', 'expired')
                             OR n.send_status = 'failed' AND u.status IN ('delivered', 'read'))
                        OR n.attempt_id > u.attempt_id AND u.status <> 'failed' AND n.doubled_at IS NULL)
                 GROUP BY n.id, u.attempt_id ORDER BY n.id, u.attempt_id LOOP
@@ -45,11 +45,21 @@ BEGIN
       FROM unnest(found_ids, message_ids, statuses) u (found_id, message_id, status)
      WHERE n.id = u.found_id AND n.message_id = u.message_id
        AND (n.send_status = 'failed' AND u.status IN ('delivered', 'read')
-            OR u.status <> 'failed' AND (n.send_status = 'in_doubt' OR n.send_status = 'pending' AND n.resends > 0))
+            OR u.status <> 'failed' AND (n.send_status IN ('in_doubt', 'suppressed', 'cancelled', 'expired')
+                                         OR n.send_status = 'pending' AND n.resends > 0))
     RETURNING n.next_part, n.sender
     )
     SELECT array_agg(s.next_part), array_agg(s.sender) INTO parts, senders FROM settled s WHERE s.next_part IS NOT NULL;
     PERFORM herald.send_parts(parts, senders) WHERE parts IS NOT NULL;
+
+    -- Of a message before this one, which came while this one was in flight.
+    IF array_position(attempt_ids, NULL) > 0 THEN
+        UPDATE public.whatsapp_notifications n
+           SET doubled_at = moment, error = format('sent twice: that it had arrived was told after attempt %s had begun', n.attempt_id)
+          FROM unnest(found_ids, message_ids, attempt_ids, statuses) u (found_id, message_id, attempt_id, status)
+         WHERE n.id = u.found_id AND n.message_id <> u.message_id AND u.attempt_id IS NULL AND u.status <> 'failed'
+           AND n.send_status IN ('sent', 'delivered', 'read') AND n.doubled_at IS NULL;
+    END IF;
 
     UPDATE public.whatsapp_notifications n
        SET send_status = CASE r.furthest WHEN 3 THEN 'read' WHEN 2 THEN 'delivered' ELSE 'failed' END,

@@ -1,6 +1,6 @@
 -- herald.backstop(node, incarnation, asleep_sec, wakes): the look that a daemon takes every 30 s whether or not it was rung for: renews
--- its listener's row, notes how often it woke (herald.listeners.wakes), leaves to a person what is in doubt and must not be sent again, frees
--- messages that wait behind one that a user deleted, forgets old counts and requests, and lets the history forget.
+-- its listener's row, notes how often it woke (herald.listeners.wakes), leaves to a person what is in doubt and must not be sent again, lets
+-- expire what no enabled sender may carry, as no claim meets it, frees messages that wait behind one that a user deleted, forgets old counts and requests, and lets the history forget.
 CREATE OR REPLACE FUNCTION herald.backstop(node_name text, daemon_incarnation bigint, asleep_sec int, daemon_wakes bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -17,6 +17,17 @@ BEGIN
                JOIN herald.rules r ON r.name = n.rule AND r.in_doubt = 'hold'
               WHERE n.send_status = 'in_doubt' AND n.owner IS NULL AND n.next_at <= clock_timestamp()
                 FOR NO KEY UPDATE OF n SKIP LOCKED) d
+     HAVING count(*) > 0;
+    PERFORM herald.claim_others(clock_timestamp(), array_agg(x.id), array_agg(CASE x.send_status WHEN 'in_doubt' THEN 'decide' ELSE 'expire' END))
+       FROM (SELECT n.id, n.send_status
+               FROM herald.lanes l
+              CROSS JOIN LATERAL (
+                    SELECT w.id, w.send_status FROM public.whatsapp_notifications w
+                     WHERE w.lane = l.id AND w.next_at BETWEEN l.floor AND clock_timestamp() AND w.owner IS NULL AND NOT w.behind
+                       AND w.expires_at <= clock_timestamp()
+                     ORDER BY w.next_at LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED) n
+              WHERE NOT EXISTS (SELECT FROM herald.senders s
+                                 WHERE s.enabled AND s.channel = l.channel AND (l.sender IS NULL OR s.name = l.sender))) x
      HAVING count(*) > 0;
     IF EXISTS (SELECT FROM public.whatsapp_notifications n WHERE n.behind) THEN
         LOCK TABLE herald.claim_lock IN EXCLUSIVE MODE;

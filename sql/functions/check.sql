@@ -55,6 +55,19 @@ BEGIN
                 WHERE r.took > interval '10 s'
          ) p (problem, remedy);
     RETURN QUERY
+        SELECT coalesce('rule "' || l.rule || '"', 'messages without a rule'),
+               format('%s of its messages wait for %s, and will expire', sum(w.n),
+                      CASE WHEN l.sender IS NULL THEN format('channel "%s", which no enabled sender serves', l.channel)
+                           ELSE format('sender "%s" of channel "%s", which does not exist or is not enabled', l.sender, l.channel) END),
+               CASE WHEN l.sender IS NULL THEN 'Add a sender to herald.senders, or mend the name of the channel.'
+                    ELSE 'Add that sender to herald.senders, enable it, or mend its name or channel.' END
+          FROM herald.lanes l
+         CROSS JOIN LATERAL (SELECT count(*) AS n FROM public.whatsapp_notifications m
+                              WHERE m.lane = l.id AND m.next_at IS NOT NULL AND m.owner IS NULL AND NOT m.behind) w
+         WHERE w.n > 0 AND NOT EXISTS (SELECT FROM herald.senders s
+                                        WHERE s.enabled AND s.channel = l.channel AND (l.sender IS NULL OR s.name = l.sender))
+         GROUP BY l.rule, l.channel, l.sender ORDER BY 1, 2;
+    RETURN QUERY
         SELECT format('watch of %s for rule "%s"', w.tab, w.rule), p.problem, p.remedy
           FROM herald.watches w
          CROSS JOIN LATERAL (

@@ -4,6 +4,7 @@
 --
 -- A function that a view calls runs as herald_rules, which owns this one and so could make it SECURITY INVOKER, to be run as
 -- herald_owner the next time. So it looks whom it runs as before it touches the source.
+-- No jit: what is evaluated every minute, on estimates that are always wrong, would mostly be compiled, and seldom run.
 -- Optional columns are found by name; the key filter casts the keys to the column's type, so that it reaches an index: and does so
 -- although the statistics of a young table say that reading it all costs nothing.
 -- pgherald's own views (herald.fallback_due) are read as their owner, so that nothing of herald need be granted to herald_rules.
@@ -41,7 +42,7 @@ BEGIN
 
     guarded := $g$
         LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-        SET plan_cache_mode = auto SET enable_seqscan = %s SET enable_bitmapscan = on
+        SET jit = off SET plan_cache_mode = auto SET enable_seqscan = %s SET enable_bitmapscan = on
         AS $source$
         #variable_conflict use_column
         <<ours>> %s BEGIN

@@ -8,7 +8,7 @@
 --
 -- When it works again, one message goes, and one more at a time for each that its gateway takes: herald.sender_state.trusted.
 --
--- Yields ('held', sender, why) when it was open before.
+-- Yields ('held', sender, why) when it was open before. One that is gone is not held.
 CREATE OR REPLACE FUNCTION herald.hold_sender(sender_name text, wait_sec int, why text, proof text)
 RETURNS TABLE (what text, sender text, reason text)
 LANGUAGE plpgsql
@@ -24,6 +24,9 @@ DECLARE
     pause interval;
     ends timestamptz;
 BEGIN
+    IF NOT EXISTS (SELECT FROM herald.senders s WHERE s.name = sender_name) THEN
+        RETURN;
+    END IF;
     -- First, as herald.settle() does: two that lock both in another order would wait for each other.
     INSERT INTO herald.sender_state AS s (sender, trusted) VALUES (sender_name, 1) ON CONFLICT (sender) DO UPDATE SET trusted = 1;
     SELECT h.* INTO held FROM herald.holds h WHERE h.kind = 'sender' AND h.name = sender_name AND h.cause = 'blocked' FOR UPDATE;

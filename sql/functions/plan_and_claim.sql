@@ -5,7 +5,8 @@
 -- It is not the daemon's own connection that calls it, so the daemon may have joined anew meanwhile, and given back what it
 -- did not know of: joins is what herald.join() told, and under another nothing is claimed.
 --
--- Yields a row 'planned' (id: keys set aside, sender: the rule, target: the result, body: the error), then those of herald.claim().
+-- Yields a row 'planned' (id: keys set aside, attempt_id: after how many microseconds it came to claim, sender: the rule, target: the result,
+-- body: the error), then those of herald.claim().
 CREATE OR REPLACE FUNCTION herald.plan_and_claim(incarnation bigint, joins int, room int, batch int) RETURNS SETOF herald.turn_row
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -20,15 +21,17 @@ AS $$
 #variable_conflict use_variable
 DECLARE
     planned record;
+    claims boolean;
 BEGIN
     planned := herald.plan('', 'events', batch);
-    RETURN NEXT ROW('planned', planned.n_set_aside, NULL, planned.planned_rule, planned.result, NULL, planned.error, NULL)::herald.turn_row;
-    IF planned.n_new = 0 OR planned.n_new IS NULL OR room = 0 THEN
-        RETURN;
+    claims := planned.n_new > 0 AND room > 0;
+    IF claims THEN
+        PERFORM set_config('synchronous_commit', 'on', true);  -- what is claimed must be so before its request leaves
+        LOCK TABLE herald.claim_lock IN EXCLUSIVE MODE;
     END IF;
-    PERFORM set_config('synchronous_commit', 'on', true);  -- what is claimed must be so before its request leaves
-    LOCK TABLE herald.claim_lock IN EXCLUSIVE MODE;
-    IF EXISTS (SELECT FROM herald.listeners l WHERE l.incarnation = plan_and_claim.incarnation AND l.joins = plan_and_claim.joins) THEN
+    RETURN NEXT ROW('planned', planned.n_set_aside, (extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000000)::bigint,
+                    planned.planned_rule, planned.result, NULL, planned.error, NULL)::herald.turn_row;
+    IF claims AND EXISTS (SELECT FROM herald.listeners l WHERE l.incarnation = plan_and_claim.incarnation AND l.joins = plan_and_claim.joins) THEN
         RETURN QUERY SELECT c.* FROM herald.claim(incarnation, room) c;
     END IF;
 END

@@ -12,7 +12,10 @@ DECLARE
     lifted text;
     discarded bigint;
 BEGIN
-    PERFORM herald.check_held(resume.kind, coalesce(resume.name, ''));
+    -- What is held can be let go, whether or not it is still there.
+    IF NOT EXISTS (SELECT FROM herald.holds h WHERE h.kind = resume.kind AND h.name = coalesce(resume.name, '')) THEN
+        PERFORM herald.check_held(resume.kind, coalesce(resume.name, ''));
+    END IF;
     IF discard AND resume.kind <> 'rule' THEN
         RAISE EXCEPTION 'only a rule can be resumed with discard' USING HINT = 'Cancel waiting messages with herald.cancel(id).';
     END IF;

@@ -57,7 +57,10 @@ BEGIN
         RAISE EXCEPTION 'notification % can''t be sent: %', retry.id, problem USING HINT = 'Mend that, then retry it.';
     END IF;
     UPDATE public.whatsapp_notifications w
-       SET send_status = 'pending', attempts = 0, resends = 0, next_at = clock_timestamp(), owner = NULL, behind = false,
+       SET send_status = 'pending', attempts = 0, next_at = clock_timestamp(), owner = NULL, behind = false,
+           -- What is in doubt may arrive twice, whoever sends it again.
+           resends = (n.send_status = 'in_doubt')::int,
+           resent_at = CASE WHEN n.send_status = 'in_doubt' THEN clock_timestamp() ELSE w.resent_at END,
            target = resolved.target, target_kind = resolved.target_kind, template = n.template, locale = n.locale, body = n.body,
            gateway_template = n.gateway_template, error = NULL, response_code = NULL, response_body = NULL,
            message_id = NULL, sent_at = NULL, delivered_at = NULL, read_at = NULL,

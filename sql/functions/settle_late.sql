@@ -29,8 +29,7 @@ BEGIN
                                    WHERE a.attempt_id = the_attempt_id AND a.notification_id = the_id AND a.at >= n.created_at) THEN
         RETURN;  -- every attempt that a row has left behind is recorded: this one was of another row, which had the id before
     END IF;
-    IF outcome = 'accepted' AND n.send_status IN ('in_doubt', 'pending', 'failed', 'cancelled', 'expired') AND n.owner IS NULL
-       AND (n.attempt_id = the_attempt_id OR n.send_status IN ('pending', 'in_doubt')) THEN
+    IF outcome = 'accepted' AND n.send_status IN ('in_doubt', 'pending', 'failed', 'suppressed', 'cancelled', 'expired') AND n.owner IS NULL THEN
         UPDATE public.whatsapp_notifications w
            SET send_status = 'sent', sent_at = moment, next_at = NULL, behind = false, response_code = code,
                response_body = reply_body, message_id = gateway_message_id,

@@ -96,7 +96,7 @@ BEGIN
     -- A gateway that leaves one message after the other in doubt works no better than one that fails them; and a probe that ended so
     -- is no reason to put the next message in doubt at once.
     IF outcome = 'wait' AND scope = 'message' OR outcome = 'in_doubt' THEN
-        INSERT INTO herald.sender_state AS s (sender, failures) VALUES (n.sender, 1)
+        INSERT INTO herald.sender_state AS s (sender, failures) SELECT r.name, 1 FROM herald.senders r WHERE r.name = n.sender
         ON CONFLICT (sender) DO UPDATE SET failures = s.failures + 1
         RETURNING s.failures INTO failures;
         IF failures >= herald.setting('failures_in_a_row')::int

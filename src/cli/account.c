@@ -115,10 +115,12 @@ static void on_reply(const struct reply *reply, void *userdata) {
     } else if (reply->kind == REPLY_COMPLETE && reply->status / 100 == 2)
         end_page(l);
     else {
-        if (reply->kind == REPLY_COMPLETE)
+        bool is_answer = reply->kind == REPLY_COMPLETE;
+
+        if (is_answer)
             l->account->gateway->understand(&l->account->sender, NULL, reply, &outcome);
-        (void) buf_append_string(l->reason, reply->kind == REPLY_COMPLETE ? outcome.reason : reply->reason);
-        end(l, -EIO);
+        (void) buf_append_string(l->reason, is_answer ? outcome.reason : reply->reason);
+        end(l, is_answer ? -EIO : -ENOTCONN);
     }
 }
 

@@ -21,5 +21,5 @@ int account_open(const struct config *config, const struct pg_result *rows, size
 void account_close(struct account *a);
 
 /* Asks the gateway for the groups that the account is in, as arrays for the database. -ENOTSUP: it knows none; -EIO, and in reterr
- * why they can't be had; -ENOMEM. */
+ * why they can't be had, or -ENOTCONN: nobody gave a whole answer; -ENOMEM. */
 int account_groups(const struct account *a, struct buf *ret_ids, struct buf *ret_names, struct buf *reterr) _must_check_;

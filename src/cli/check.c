@@ -32,6 +32,10 @@ static int check_groups(struct cli *cli, const struct account *account, const ch
     const char *parameters[] = {account->sender.name, NULL};
     int r = account_groups(account, &ids, &names, &reason);
 
+    if (r == -ENOTCONN) { /* a gateway that is not there yet, or for a moment, is no fault of what is configured */
+        (void) cli_error("%s: its groups were not looked up: %s", subject, buf_string(&reason));
+        return 0;
+    }
     if (r < 0) {
         _cleanup_(buf_done) struct buf problem = BUF_MAX(8192);
 

@@ -36,9 +36,7 @@ static bool must_turn(const struct dispatcher *d, uint64_t now) {
         return false;
     if (must_record(d, now))
         return true;
-    if (d->is_draining)
-        return false;
-    return (d->more_due && free_room(d) > 0) || now >= d->due_at || bell_next(&d->bell, now) == BELL_LOOK;
+    return !d->is_draining && ((d->more_due && free_room(d) > 0) || now >= d->due_at || bell_next(&d->bell, now) == BELL_LOOK);
 }
 
 static void arm(struct dispatcher *d, uint64_t at) {
@@ -73,6 +71,7 @@ static bool leave_to_planner(struct dispatcher *d) {
         return false;
     d->lent = free_room(d) / 2;
     d->lent_joins = d->identity.joins;
+    d->lent_at = clock_monotonic_usec();
     if (!d->handler.on_rung(&d->identity, d->lent, d->userdata)) {
         d->lent = 0;
         return false;
@@ -218,8 +217,9 @@ void dispatcher_take_over(struct dispatcher *d, const struct pg_result *result, 
     struct store_row row;
 
     d->lent = 0;
-    if (is_lost && was_lent && d->stage == STAGE_TURNING) {
-        joining_start_over(d, "a planner connection was lost, perhaps with messages claimed");
+    if (was_lent && d->stage == STAGE_TURNING && (is_lost || (result && store_is_stale(result, d->lent_at)))) {
+        joining_start_over(d, is_lost ? "a planner connection was lost, perhaps with messages claimed"
+                                      : "a planner's answer was read too late");
         return;
     }
     /* What was claimed before it joined anew has gone back. */

@@ -40,6 +40,7 @@ struct dispatcher {
     unsigned room;          /* of the turn under way */
     unsigned lent;          /* room of the planner, which answers a ring and may claim so many */
     int64_t lent_joins;     /* identity.joins when it was lent */
+    uint64_t lent_at;
     uint64_t request_limit_usec;
     uint64_t wakes[STORE_WAKES];
     bool more_due;

@@ -9,7 +9,12 @@
 #include "base/clock.h"
 #include "base/parse.h"
 
-enum { NUMBER_BYTES = 24, ARRAY_BYTES_MAX = 64 * 1024 * 1024, HOST_BYTES = 65 };
+enum {
+    NUMBER_BYTES = 24,
+    ARRAY_BYTES_MAX = 64 * 1024 * 1024,
+    HOST_BYTES = 65,
+    CLAIM_AGE_MAX_USEC = 10 * 1000 * 1000, /* its lease ends 15 s after its request's time limit */
+};
 
 struct number {
     char text[NUMBER_BYTES];
@@ -306,6 +311,12 @@ int store_plan_and_claim(struct pg *pg, const struct store_identity *identity, u
                                 number_text(&room_text, room), number_text(&batch_text, batch)};
 
     return pg_query(pg, QUERY_PLAN_AND_CLAIM, parameters, time_limit_usec, done, userdata);
+}
+
+/* The server counts from when it got the statement until it claimed: whatever is above that passed on the way, or here. */
+bool store_is_stale(const struct pg_result *r, uint64_t asked_usec) {
+    return row_kind(pg_text(r, 0, WHAT)) == STORE_PLANNED &&
+           clock_monotonic_usec() - asked_usec > (uint64_t) pg_int(r, 0, ATTEMPT_ID, 0) + CLAIM_AGE_MAX_USEC;
 }
 
 int store_plan_failed(struct pg *pg, const char *rule, bool is_sweep, const char *why, pg_done_fn done, void *userdata) {

@@ -108,7 +108,9 @@ int store_prove_bell(struct pg *pg, const char *nonce, pg_done_fn done, void *us
 int store_set_time_limit(struct pg *pg, uint64_t time_limit_usec, pg_done_fn done, void *userdata) _must_check_;
 int store_plan(struct pg *pg, const char *rule, bool is_sweep, unsigned batch, uint64_t time_limit_usec, pg_done_fn done,
                void *userdata) _must_check_;
-/* herald.plan_and_claim(): its rows are read by store_read_row(). */
+/* herald.plan_and_claim(): its rows are read by store_read_row(). Stale: it was asked for at asked_usec (monotonic), and is read so
+ * late that what it claimed may be another's by now: this process was stopped meanwhile. (A turn's answer has a time limit.) */
+bool store_is_stale(const struct pg_result *result, uint64_t asked_usec);
 int store_plan_and_claim(struct pg *pg, const struct store_identity *identity, unsigned room, unsigned batch,
                          uint64_t time_limit_usec, pg_done_fn done, void *userdata) _must_check_;
 int store_plan_failed(struct pg *pg, const char *rule, bool is_sweep, const char *why, pg_done_fn done, void *userdata)

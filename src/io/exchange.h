@@ -26,6 +26,7 @@ struct exchange {
     size_t headers_bytes;
     size_t header_count;
     uint64_t time_limit_usec;
+    uint64_t deadline_usec; /* of the monotonic clock: when that has passed */
     bool with_tls;
     const char *refusal; /* why the address was refused; static; NULL: it was not */
     char refused_address[ADDRESS_TEXT_BYTES];

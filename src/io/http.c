@@ -18,7 +18,6 @@ struct transfer {
     struct wire *wire;
     http_done_fn done;
     void *userdata;
-    uint64_t deadline_usec;
     int socket; /* of a talker */
     bool is_talking, has_ended;
     struct exchange exchange;
@@ -185,7 +184,7 @@ static void on_ready(int fd, uint32_t events, void *userdata) {
 
     if (!talker)
         wires_run(h->wires, fd, events);
-    else if (!talker->has_ended)
+    else if (!talker->has_ended && clock_monotonic_usec() < talker->exchange.deadline_usec)
         talk(talker);
 }
 
@@ -203,9 +202,9 @@ static uint64_t expire(struct http *h, uint64_t now_usec) {
 
     for (struct transfer *t = LIST_FIRST(&h->active); t; t = next) {
         next = LIST_NEXT(t, list);
-        if (t->deadline_usec > now_usec) {
-            if (t->deadline_usec < due_usec)
-                due_usec = t->deadline_usec;
+        if (t->exchange.deadline_usec > now_usec) {
+            if (t->exchange.deadline_usec < due_usec)
+                due_usec = t->exchange.deadline_usec;
             continue;
         }
         finish(t, true);
@@ -302,9 +301,9 @@ int http_start_streamed(struct http *h, const struct request *request, uint64_t 
     r = exchange_begin(&t->exchange, request, time_limit_usec);
     t->exchange.sink = sink;
     t->exchange.sink_userdata = userdata;
-    t->deadline_usec = clock_monotonic_usec() + time_limit_usec;
+    t->exchange.deadline_usec = clock_monotonic_usec() + time_limit_usec;
     if (r >= 0)
-        r = watch_arm(h->watch, t->deadline_usec);
+        r = watch_arm(h->watch, t->exchange.deadline_usec);
     if (r >= 0)
         r = wire_start(t->wire);
     if (r < 0) {

@@ -45,12 +45,13 @@ static size_t bytes_sent(const struct wire *w) {
 /* ---- What libcurl asks of a transfer ---- */
 
 /* Before each sending. libcurl repeats a request by itself when a kept connection broke before the first byte of an answer;
- * the gateway may have acted on it by then, so only a request of which nothing was sent may be sent again. */
+ * the gateway may have acted on it by then, so only a request of which nothing was sent may be sent again. And none leaves after
+ * its time limit, where this process was stopped meanwhile: another may have sent the message by then. */
 static int on_before_request(void *userdata, _unused_ char *remote, _unused_ char *local, _unused_ int remote_port,
                              _unused_ int local_port) {
     struct wire *w = userdata;
 
-    return bytes_sent(w) == 0 ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+    return bytes_sent(w) == 0 && clock_monotonic_usec() < w->exchange->deadline_usec ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 
 /* Whether a mail's connection must be secured follows from the address, which nobody knew before. */
@@ -273,7 +274,7 @@ void wire_stop(struct wire *w) {
     (void) curl_multi_remove_handle(w->wires->multi, w->easy);
 }
 
-static enum exchange_end classify(CURLcode rc) {
+static enum exchange_end classify(CURLcode rc, size_t sent) {
     switch (rc) {
     case CURLE_OK:
         return EXCHANGE_WHOLE;
@@ -284,8 +285,9 @@ static enum exchange_end classify(CURLcode rc) {
         return EXCHANGE_CONNECT;
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_FAIL_REWIND:
-    case CURLE_ABORTED_BY_CALLBACK: /* on_before_request() refused a second sending */
         return EXCHANGE_SILENT;
+    case CURLE_ABORTED_BY_CALLBACK: /* on_before_request() refused a sending: a second one, or one that comes too late */
+        return sent > 0 ? EXCHANGE_SILENT : EXCHANGE_EXPIRED;
     case CURLE_PARTIAL_FILE:
         return EXCHANGE_BROKE_OFF;
     default:
@@ -299,7 +301,7 @@ void wire_describe(const struct wire *w, struct exchange_result *ret) {
     (void) curl_easy_getinfo(w->easy, CURLINFO_RESPONSE_CODE, &status);
     (void) curl_easy_getinfo(w->easy, CURLINFO_OS_ERRNO, &error);
     *ret = (struct exchange_result) {
-        .end = classify(w->result),
+        .end = classify(w->result, bytes_sent(w)),
         .status = (int) status,
         .bytes_sent = bytes_sent(w),
         .detail = w->error[0] ? w->error : curl_easy_strerror(w->result),

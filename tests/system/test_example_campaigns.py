@@ -203,14 +203,23 @@ def test_of_who_pays_between_text_and_images_the_images_stay_away(loop, days):
 
 
 def test_a_payment_is_noted_whatever_becomes_of_the_message(loop, days):
+    loop.sql("UPDATE herald.senders SET max_in_flight = 2")
     enrol(loop, 1, 2)
     plan_at(loop, NAME, moment(1))
     claims = days.player.turn().claims
     pay(loop, 1)  # it is being sent
     days.player.turn(*(in_doubt(claim) for claim in claims), room=0)
     pay(loop, 2)  # it may have been
-    assert states(loop) == [(False, "in_doubt"), (False, "cancelled")]
+    assert loop.sql("SELECT dedup_key, send_status FROM whatsapp_notifications ORDER BY 1") == [("1/1", "in_doubt"), ("2/1", "cancelled")]
     assert loop.column("SELECT contact_id FROM campaigns.contacts WHERE paid_at IS NULL") == []
+    # When its doubt is over, it is not sent a second time to somebody who has paid.
+    loop.sql("""UPDATE campaigns.accounts SET opens_at = '00:00', closes_at = '24:00'; UPDATE campaigns.enrolments SET started_at = now() - interval '1 day';
+                UPDATE public.whatsapp_notifications SET next_at = clock_timestamp(), created_at = created_at - interval '2 min' WHERE next_at IS NOT NULL""")
+    for _ in range(3):
+        assert days.player.turn().claims == []
+        days.player.work()
+    assert loop.value("SELECT send_status FROM whatsapp_notifications WHERE error LIKE 'no longer true%%'") == "cancelled"
+    assert loop.value("SELECT in_doubt_grace >= interval '1 min' FROM herald.rules WHERE name = 'campaigns'")
 
 
 def test_who_paid_while_the_session_was_away_hears_nothing_when_it_is_back(loop, days):
@@ -410,6 +419,22 @@ def test_each_by_their_own_account_and_one_that_drops_stops_nobody_else(played, 
     wait_until(lambda: settled(played), "nothing is left to do")
     assert played.column("SELECT max(split_part(dedup_key, '/', 2)) FROM whatsapp_notifications WHERE dedup_key LIKE '21/%%' AND send_status = 'sent'") == ["2"]
     assert sandbox.figures()["duplicates"] == 0
+
+
+def test_a_telephone_is_paired_by_the_code_that_the_application_shows_and_logged_out_on_request(played, sandbox):  # noqa: F811
+    sandbox.behave({"disconnected_sessions": ["campaigns-1"]})
+    played.sql("SELECT campaigns.connect(1)")
+    code = wait_until(lambda: connection(played)[1], "there is a code")
+    assert connection(played)[0] == "pairing" and sandbox.messages() == []
+    sandbox.call("POST", "/sandbox/scan", {"session": "campaigns-1", "code": code})
+    wait_until(lambda: connection(played) == ("connected", None, None), "it is connected")
+    assert {m["sender"] for m in sandbox.wait_for(2)} == {"campaigns-1"}
+    played.sql("SELECT campaigns.disconnect(1)")
+    wait_until(lambda: connection(played)[0] == "disconnected", "it is logged out")
+    assert sandbox.call("GET", "/sandbox/behaviour")[0]["disconnected_sessions"] == ["campaigns-1"]
+    next_day(played)
+    wait_until(lambda: played.value("SELECT count(*) FROM whatsapp_notifications WHERE dedup_key LIKE '1_/2'") == 2, "day 2 is planned, and waits")
+    assert len(sandbox.messages()) == 2
 
 
 def test_images_arrive_after_their_text_two_seconds_apart_and_the_next_contact_three_seconds_later(db, start_daemon):  # noqa: F811

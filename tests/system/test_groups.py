@@ -205,6 +205,12 @@ def test_check_says_that_it_could_not_look(db, sandbox, credentials):
     add(db, "wa", "webjs", f"http://127.0.0.1:{free_port()}")
     assert "groups" not in db.pgherald("check", env=credentials).stdout, "nothing is asked for where nothing is mapped"
     db.sql("INSERT INTO herald.recipients (name, kind, address) VALUES ('g', 'group', %s)", FIELD)
-    assert "sender wa: its groups can't be looked up: " in db.pgherald("check", status=1, env=credentials).stdout
+    done = db.pgherald("check", env=credentials)
+    assert "sender wa: its groups were not looked up: " in done.stderr and "groups" not in done.stdout, "no fault of the configuration"
+    sandbox.behave({"disconnected_sessions": ["s"]})
+    db.sql("UPDATE herald.senders SET base_url = %s", sandbox.url)
+    assert "sender wa: its groups can't be looked up: the session is not connected; start or pair it" in db.pgherald("check", status=1, env=credentials).stdout
+    sandbox.behave()
     db.sql("UPDATE herald.senders SET enabled = false")
-    assert "groups" not in db.pgherald("check", env=credentials).stdout
+    done = db.pgherald("check", env=credentials)
+    assert "groups" not in done.stdout + done.stderr

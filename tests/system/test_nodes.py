@@ -1,14 +1,17 @@
 """Several nodes on one database, one of them stopped or with a clock that is wrong: each message goes out once, and in time."""
 
+import contextlib
 import signal
 import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from conftest import wait_until
 from daemon import start_daemon  # noqa: F401 (fixture)
 from hostile import http
-from load import CREDENTIALS, Application, receiving
+from load import CREDENTIALS, Application, receiving, wait_fast_asleep
 from world import World
 
 NODES = ("one", "two", "three", "four", "five")
@@ -43,6 +46,38 @@ def test_five_nodes_of_which_one_is_stopped_for_longer_than_its_lease(db, start_
         assert set(repeats) <= set(held) and max(repeats.values(), default=0) <= 2
         assert app.unmarked(repeats) == []
         assert [daemon.stop() for daemon in nodes.values()] == [0] * 5
+
+
+@pytest.mark.parametrize("way", ["ring", "turn"])
+def test_a_node_that_is_stopped_before_it_reads_what_it_claimed_sends_nothing_of_it(db, start_daemon, way):  # noqa: F811
+    """Another has sent it by then. The planner claims what a ring was for, the dispatcher's turn all else."""
+    with receiving() as sink:
+        app = Application(db, sink)
+        db.sql("UPDATE herald.settings SET value = '1 s' WHERE name = 'request_time_limit'")
+        stopped = start_daemon(credentials=CREDENTIALS, name="stopped", log_level="warning")
+        app.wait_for(app.insert(1))
+        wait_fast_asleep(db, "stopped")
+        with contextlib.closing(db.connect()) as blocker:
+            blocker.cursor().execute("BEGIN; LOCK TABLE herald.claim_lock IN EXCLUSIVE MODE")
+            if way == "ring":
+                app.insert(3)
+            else:
+                db.sql("SELECT count(herald.send('+88019' || to_char(n, 'FM00000000'), -n || ' 0')) FROM generate_series(1, 3) n")
+            waiter = "pgherald planner" if way == "ring" else "pgherald dispatcher"
+            wait_until(lambda: db.value("SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted"
+                                        " AND l.relation = 'herald.claim_lock'::regclass AND a.application_name = %s", waiter),
+                       f"{waiter} waits to claim", 20, 0.002)
+            stopped.send_signal(signal.SIGSTOP)
+        claimed = "SELECT attempt_id FROM whatsapp_notifications WHERE owner IS NOT NULL"
+        lost = set(wait_until(lambda: len(found := db.column(claimed)) == 3 and found, "three claimed"))
+        other = start_daemon(credentials=CREDENTIALS, name="other", log_level="warning")
+        wait_until(lambda: app.counts() == {"sent": 4}, "sent by the other", 60)
+        stopped.send_signal(signal.SIGCONT)
+        assert other.stop() == 0
+        app.wait_for(app.insert(5))
+        assert lost.isdisjoint(attempt for _, _, attempt, _ in sink.dump())
+        app.wait_settled()
+        assert app.repeats() == {} and app.counts() == {"sent": 9}
 
 
 class Clock:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from player import Daemon, accepted, add_rule, add_senders, due_now, in_doubt, row, send
+from player import Daemon, accepted, add_rule, add_senders, due_now, in_doubt, rejected, row, send, wait
 
 ONE = "SELECT 'a'::text AS dedup_key, '+8801711111111'::text AS recipient, '{}'::jsonb AS data, 'b'::text AS body"
 
@@ -13,6 +13,13 @@ def daemon(db):
     player = Daemon(db)
     yield player
     player.close()
+
+
+def again(db, daemon, ident):
+    """It is in doubt, and claimed once more."""
+    due_now(db, ident)
+    daemon.turn(room=1)
+    return daemon.turn(room=1).claims[0]
 
 
 def left_in_doubt(db, daemon):
@@ -57,6 +64,98 @@ def test_who_has_opted_out_is_not_sent_again_what_was_in_doubt(db, daemon):
     assert daemon.turn().claims == []
     assert (row(db, 1)["send_status"], row(db, 1)["resends"]) == ("suppressed", 0)
     assert row(db, 1)["error"] == "opted out: said so; it is in doubt: cut off after the request had left"
+
+
+def test_who_has_opted_out_had_it_after_all(db, daemon):
+    """A late answer of the one attempt that there was."""
+    add_rule(db, "eager", ONE, in_doubt="resend")
+    daemon.work()
+    claim = daemon.turn().claims[0]
+    daemon.turn(in_doubt(claim))
+    db.sql("SELECT herald.opt_out('+8801711111111', 'said so')")
+    due_now(db, 1)
+    daemon.turn()
+    assert row(db, 1)["send_status"] == "suppressed"
+    daemon.turn(accepted(claim, "wamid.late"))
+    assert [row(db, 1)[c] for c in ("send_status", "message_id", "doubled_at", "resends", "error")] == ["sent", "wamid.late", None, 0, None]
+
+
+@pytest.mark.parametrize("status", ["suppressed", "cancelled", "expired", "failed"])
+def test_what_an_earlier_attempt_was_accepted_for_was_sent_once_where_the_later_one_was_not(db, daemon, status):
+    ident = send(db, 1)
+    first = daemon.turn().claims[0]
+    daemon.turn(in_doubt(first))
+    daemon.turn(wait(again(db, daemon, ident), "message"), room=0)
+    db.sql("UPDATE whatsapp_notifications SET send_status = %s, next_at = NULL", status)
+    daemon.turn(accepted(first))
+    assert (row(db, ident)["send_status"], row(db, ident)["doubled_at"]) == ("sent", None)
+
+
+def receipt(db, message_id, status="delivered", session="x"):
+    return db.sql("SELECT * FROM herald.receive('{wppconnect}', ARRAY[%s], ARRAY[%s], '{NULL}', '{NULL}', ARRAY[%s], '{NULL}', '{NULL}')",
+                  session, message_id, status)
+
+
+@pytest.fixture
+def twice(db):
+    """A message that was accepted as "m1" and never acknowledged, and is on its way once more."""
+    add_senders(db, "x", gateway="wppconnect", account='{"session": "x"}', gap="0", limits="{}", max_in_flight=9)
+    player = Daemon(db)
+    ident = send(db, 1)
+    player.turn(accepted(player.turn().claims[0], "m1"), room=0)
+    db.sql("SELECT herald.web_looks(true); UPDATE herald.web SET up_since = up_since - interval '1 h'")
+    db.sql("UPDATE herald.sender_state SET acknowledge_by = clock_timestamp()")
+    db.sql("INSERT INTO herald.sender_state (sender, acknowledge_by) VALUES ('x', clock_timestamp()) ON CONFLICT DO NOTHING")
+    assert player.turn(room=0).events[0][0] == "held"
+    yield player, ident
+    player.close()
+
+
+@pytest.mark.parametrize("status", ["suppressed", "cancelled", "expired"])
+def test_a_receipt_settles_what_was_in_doubt_for_want_of_it(db, twice, status):
+    _, ident = twice
+    db.sql("UPDATE whatsapp_notifications SET send_status = %s, next_at = NULL", status)
+    receipt(db, "m1")
+    assert (row(db, ident)["send_status"], row(db, ident)["error"]) == ("delivered", None)
+
+
+@pytest.mark.parametrize("by", ["x", "other"])
+def test_a_receipt_of_the_first_while_the_second_is_on_its_way_says_that_it_was_doubled(db, twice, by):
+    player, ident = twice
+    if by == "other":
+        add_senders(db, "other", priority=9)
+    else:
+        db.sql("DELETE FROM herald.holds")
+    claim = again(db, player, ident)
+    assert (claim.id, claim.sender) == (ident, by)
+    assert ("early", 1) in receipt(db, "m1")
+    player.turn(accepted(claim, "m2"), room=0)
+    n = row(db, ident)
+    assert (n["send_status"], n["message_id"]) == ("sent", "m2") and n["doubled_at"] is not None and n["error"].startswith("sent twice")
+    if by == "x":
+        receipt(db, "m2", "read")
+        assert row(db, ident)["send_status"] == "read"
+
+
+@pytest.mark.parametrize("outcome", [wait, in_doubt, rejected])
+def test_a_receipt_of_the_first_spares_what_the_second_was_not_taken_for(db, twice, outcome):
+    player, ident = twice
+    db.sql("DELETE FROM herald.holds")
+    claim = again(db, player, ident)
+    receipt(db, "m1")
+    player.turn(outcome(claim, "message") if outcome is wait else outcome(claim), room=0)
+    assert (row(db, ident)["send_status"], row(db, ident)["doubled_at"]) == ("delivered", None)
+    assert db.value("SELECT count(*) FROM herald.receipts_early") == 0
+
+
+def test_a_person_who_sends_again_what_is_in_doubt_leaves_a_mark(db, daemon):
+    ident = send(db, 1)
+    daemon.turn(in_doubt(daemon.turn().claims[0]))
+    db.sql("SELECT herald.retry(%s)", ident)
+    assert row(db, ident)["resends"] == 1 and row(db, ident)["resent_at"] is not None
+    daemon.turn(rejected(daemon.turn().claims[0]))
+    db.sql("SELECT herald.retry(%s)", ident)
+    assert row(db, ident)["resends"] == 0
 
 
 def test_what_is_due_and_free_to_go_is_told_of_whatever_else_is_held(db, daemon):

@@ -606,6 +606,16 @@ def test_check_finds_a_template_that_asks_for_what_the_rows_do_not_have(meters, 
 # --- sweeps ---
 
 
+def test_a_source_is_not_compiled_each_time_that_it_is_looked_at(db, daemon):
+    """Which takes half a second on estimates that are high, every minute."""
+    assert db.value("SHOW jit") == "on"
+    add_rule(db, "jit", f"SELECT 1 AS key, 'k'::text AS dedup_key, {NUMBER} AS recipient, '{{}}'::jsonb AS data, current_setting('jit') AS body")
+    for kind in ("sweep", "events"):
+        db.sql("DELETE FROM whatsapp_notifications; SELECT herald.ring('jit', '1')")
+        daemon.plan("jit", kind)
+        assert db.column("SELECT body FROM whatsapp_notifications") == ["off"], kind
+
+
 def test_figures_of_a_sweep(meters, daemon):
     db = meters
     db.sql("INSERT INTO public.meter (id, number, owner) VALUES (1, 'm1', '+8801700000001'), (2, 'm2', 'nobody'), (3, 'm1', ''), (4, NULL, '')")

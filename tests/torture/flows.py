@@ -92,7 +92,7 @@ def freeze(app, directory, messages):
     """Five nodes, of which one is stopped for longer than its lease, again and again, while messages flow."""
     app.db.sql("UPDATE herald.settings SET value = '1 s' WHERE name = 'request_time_limit'")
     running = {name: start(app, directory, name, 8) for name in ("one", "two", "three", "four", "five")}
-    held, freezes = set(), 0
+    held, late, freezes = set(), 0, 0
     rows = threading.Thread(target=insert_at_a_pace, args=(app, messages), daemon=True)
     rows.start()
     while rows.is_alive():
@@ -100,15 +100,20 @@ def freeze(app, directory, messages):
         owner = app.db.value("SELECT max(id) FROM herald.incarnations WHERE node = %s", name)
         wait_until(lambda: app.db.value("SELECT count(*) FROM whatsapp_notifications WHERE owner = %s", owner), "something in flight", 20, 0.001)  # pylint: disable=cell-var-from-loop
         running[name].send_signal(signal.SIGSTOP)
-        held |= set(app.db.column("SELECT id FROM whatsapp_notifications WHERE owner = %s", owner))
+        time.sleep(0.5)  # what it had asked for is answered, though it can't hear it
+        attempts = dict(app.db.sql("SELECT attempt_id, id FROM whatsapp_notifications WHERE owner = %s", owner))
+        held |= set(attempts.values())
         freezes += 1
         time.sleep(18)  # the shortest lease there is is 16 s
+        continued = time.time_ns() // 1000
         running[name].send_signal(signal.SIGCONT)
         time.sleep(1)
+        late += sum(usec > continued and attempt in attempts for usec, _, attempt, _ in app.sink.dump())
     app.wait_settled(180)
     table = account(app)
     table["times that a node was frozen"] = freezes
     table["in flight then"] = len(held)
+    table["sent by a node that had lost it!"] = late
     table["repeats of what was not in flight then!"] = len(set(app.repeats()) - held)
     table["exit status!"] = max(daemon.stop() for daemon in running.values())
     return table

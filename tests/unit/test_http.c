@@ -343,6 +343,23 @@ static void test_waiting_expires(void **state) {
     assert_int_equal(http_in_flight(f->http), 1);
 }
 
+/* This process is stopped in the moment before a request leaves, by a new connection or by a kept one, and goes on too late. */
+static void test_stopped_before_it_leaves(void **state) {
+    static const struct timespec stopped = {.tv_nsec = 60 * 1000 * 1000};
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 10; i++) {
+        call(f, i % 2 ? "/ok" : "/ok-close");
+        assert_int_equal(f->reply.kind, REPLY_COMPLETE);
+        assert_int_equal(start(f, "/ok", 50 * USEC_PER_MSEC), 0);
+        (void) nanosleep(&stopped, NULL);
+        run_until(f, f->done + 1);
+        assert_int_equal(f->reply.kind, REPLY_UNSENT);
+        assert_non_null(strstr(f->reply.reason, "nothing could be sent within 0.05 s"));
+        assert_int_equal(f->server->requests, i + 1);
+    }
+}
+
 /* ---- in doubt ---- */
 
 static void test_unknown(void **state) {
@@ -700,6 +717,7 @@ int main(void) {
         TEST(test_addresses),
         TEST(test_black_hole),
         TEST(test_waiting_expires),
+        TEST(test_stopped_before_it_leaves),
         TEST(test_unknown),
         TEST(test_too_slow),
         TEST(test_answers),
