@@ -41,8 +41,7 @@ struct pg {
     struct pg_watch watch;
     const char *host;         /* which host libpq is at: compared, never read */
     uint64_t host_limit_usec; /* time for one address */
-
-    uint64_t limit_usec;    /* for the error text */
+    uint64_t limit_usec;      /* for the error text */
 
     const char *script; /* borrowed: turns a position into a line */
     PGresult *kept;     /* of the query under way */
@@ -335,8 +334,7 @@ void pg_dispatch(short events, void *userdata) {
     struct pg *pg = userdata;
 
     /* An answer that is read after its deadline is none: this process was stopped meanwhile, and what it says holds no more. */
-    if (events == 0 ||
-        (pg->state == STATE_QUERY && pg->watch.deadline_usec != 0 && clock_monotonic_usec() >= pg->watch.deadline_usec))
+    if (events == 0 || (pg->state == STATE_QUERY && pg_watch_is_past(&pg->watch)))
         deadline_passed(pg);
     else if (pg->state == STATE_CONNECTING)
         connect_step(pg);

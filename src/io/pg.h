@@ -48,8 +48,8 @@ enum pg_type pg_column_type(const struct pg_result *r, size_t column);
 struct pg_handler {
     /* Connected: encoding UTF8, session settings pinned. */
     void (*on_connected)(struct pg *pg, void *userdata);
-    /* The connection could not be made, or broke while idle or in a query (whose callback then is not called), or that query's answer
-     * could not be read. It is closed already. */
+    /* The connection could not be made, or broke while idle or in a query (whose callback then is not called), or that query's
+     * answer could not be read. It is closed already. */
     void (*on_lost)(struct pg *pg, const struct pg_error *error, void *userdata);
     /* A notification came in; payload is foreign text. May be NULL. */
     void (*on_notify)(struct pg *pg, const char *channel, const char *payload, void *userdata);
