@@ -303,6 +303,7 @@ INSERT INTO herald.moves (from_status, to_status, why) VALUES
     ('pending', 'suppressed', 'its recipient has opted out'),
     ('sending', 'sent', 'accepted'),
     ('sending', 'failed', 'rejected, or out of attempts'),
+    ('sending', 'suppressed', 'rejected, as its recipient has opted out'),
     ('sending', 'pending', 'to be tried again, or given back unsent'),
     ('sending', 'in_doubt', 'no answer, or the daemon died'),
     ('in_doubt', 'pending', 'to be sent again: the rule''s policy, or a person'),

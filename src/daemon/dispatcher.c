@@ -36,9 +36,7 @@ static bool must_turn(const struct dispatcher *d, uint64_t now) {
         return false;
     if (must_record(d, now))
         return true;
-    if (d->is_draining)
-        return false;
-    return (d->more_due && free_room(d) > 0) || now >= d->due_at || bell_next(&d->bell, now) == BELL_LOOK;
+    return !d->is_draining && ((d->more_due && free_room(d) > 0) || now >= d->due_at || bell_next(&d->bell, now) == BELL_LOOK);
 }
 
 static void arm(struct dispatcher *d, uint64_t at) {

@@ -79,11 +79,12 @@ enum { IDS, ATTEMPTS, OUTCOMES, SCOPES, WAITS, CODES, MESSAGE_IDS, BODIES, ERROR
 static void append_outcome(struct buf arrays[ARRAYS], const struct flight *f, bool with_reply) {
     const struct outcome *o = &f->outcome;
     bool accepted = o->kind == OUTCOME_ACCEPTED, waits = o->kind == OUTCOME_WAIT;
+    bool is_scoped = waits || (o->kind == OUTCOME_REJECTED && o->scope == SCOPE_RECIPIENT);
 
     pg_array_add_int(&arrays[IDS], f->message.id);
     pg_array_add_int(&arrays[ATTEMPTS], f->message.attempt_id);
     pg_array_add(&arrays[OUTCOMES], outcome_kind_to_string(o->kind));
-    pg_array_add(&arrays[SCOPES], waits ? outcome_scope_to_string(o->scope) : NULL);
+    pg_array_add(&arrays[SCOPES], is_scoped ? outcome_scope_to_string(o->scope) : NULL);
     if (waits && o->wait_sec >= 0)
         pg_array_add_int(&arrays[WAITS], o->wait_sec);
     else

@@ -89,7 +89,7 @@ static const struct outcome_rule codes[] = {
     {CODE(131021), REJECTED, .meaning = "the recipient is the sender's own number"},
     {CODE(130403), REJECTED, .meaning = "the business has blocked this recipient"},
     {CODE(130497), REJECTED, .meaning = "the account may not send to the recipient's country"},
-    {CODE(131050), REJECTED, .meaning = "the recipient has opted out of marketing messages"},
+    {CODE(CLOUD_CODE_OPTED_OUT), REJECTED, .scope = SCOPE_RECIPIENT, .meaning = "the recipient has opted out of marketing messages"},
     {CODE(130472), REJECTED, .meaning = "withheld: the recipient is part of an experiment of WhatsApp"},
     {CODE(131049), REJECTED, .meaning = "withheld: the recipient gets no more marketing for now; do not repeat it within a day"},
     {CODE(131047), REJECTED, .meaning = "more than 24 hours since the recipient wrote; send it as a template"},

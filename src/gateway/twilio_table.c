@@ -75,7 +75,7 @@ static const struct outcome_rule codes[] = {
     {CODE(21211), REJECTED, .meaning = "the recipient's number is not valid"},
     {CODE(21217), REJECTED, .meaning = "the recipient's number is not valid"},
     {CODE(21604), REJECTED, .meaning = "the recipient is missing"},
-    {CODE(21610), REJECTED, .meaning = "the recipient has answered STOP, and wants no more messages"},
+    {CODE(TWILIO_CODE_OPTED_OUT), REJECTED, .scope = SCOPE_RECIPIENT, .meaning = "the recipient has answered STOP, and wants no more messages"},
     {CODE(21612), REJECTED, .meaning = "the recipient can't be reached from this number"},
     {CODE(21614), REJECTED, .meaning = "the recipient's number is no mobile number"},
     {CODE(30004), REJECTED, .meaning = "the recipient blocks messages"},

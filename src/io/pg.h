@@ -20,7 +20,7 @@ struct pg;
 /* What went wrong; filled on failure only. */
 struct pg_error {
     char sqlstate[6];                /* "" where the connection broke, or never came to be, and the server gave none */
-    char text[PG_ERROR_TEXT_BYTES];  /* primary message, and after " · " detail and hint; foreign text */
+    char text[PG_ERROR_TEXT_BYTES];  /* primary message, and after " · " detail (of a service at level debug only) and hint; foreign */
     bool connection_lost;            /* the connection is gone; otherwise it can go on */
 };
 
@@ -48,8 +48,8 @@ enum pg_type pg_column_type(const struct pg_result *r, size_t column);
 struct pg_handler {
     /* Connected: encoding UTF8, session settings pinned. */
     void (*on_connected)(struct pg *pg, void *userdata);
-    /* The connection could not be made, or broke while idle or in a query (whose callback then is not called), or that query's
-     * answer could not be read. It is closed already. */
+    /* The connection could not be made, or broke while idle or in a query (whose callback then is not called), or that
+     * query's answer could not be read. It is closed already. */
     void (*on_lost)(struct pg *pg, const struct pg_error *error, void *userdata);
     /* A notification came in; payload is foreign text. May be NULL. */
     void (*on_notify)(struct pg *pg, const char *channel, const char *payload, void *userdata);

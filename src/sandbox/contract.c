@@ -115,9 +115,8 @@ int sandbox_write_media(struct buf *out, const char *type, const char *url, cons
 }
 
 const struct sandbox_group sandbox_groups[] = {
-    {"120363000000000000@g.us", "Field team"}, /* the first three are those of sql/examples */
-    {"120363000000000001@g.us", "North district"},
-    {"120363000000000002@g.us", "South district"},
+    {"120363021234567890@g.us", "Field team"},
+    {"120363041234567890@g.us", "North district"},
     {"8801711000000-1412345678@g.us", "Night shift 🌙"},
     {NULL, NULL},
 };

@@ -14,7 +14,7 @@ from daemon import Sandbox
 from hostile import Answer, Hostile, http
 from world import TOKEN, TWILIO
 
-FIELD, NORTH, SOUTH, NIGHT = *(f"12036300000000000{i}@g.us" for i in range(3)), "8801711000000-1412345678@g.us"
+FIELD, NORTH, NIGHT = "120363021234567890@g.us", "120363041234567890@g.us", "8801711000000-1412345678@g.us"
 CLOUD_FIELD, CLOUD_NORTH = "Y2FwaV9ncm91cDo4ODAxNzAwMDAwMDAwOjEyMDM2MzA", "Y2FwaV9ncm91cDo4ODAxNzAwMDAwMDAwOjEyMDM2MzE"
 ACCOUNTS = {"cloud": {"phone_number_id": "1065"}, "evolution": {"instance": "s"}, "waha": {"session": "s"}, "webjs": {"session": "s"},
             "wppconnect": {"session": "s"}}
@@ -65,7 +65,7 @@ def refused(db, credentials, name="wa"):
 def test_each_gateway_tells_its_groups(db, sandbox, credentials, gateway):
     add(db, "wa", gateway, sandbox.url)
     groups = [(CLOUD_FIELD, "Field team"), (CLOUD_NORTH, "North district")] if gateway == "cloud" else [
-        (FIELD, "Field team"), (NIGHT, "Night shift 🌙"), (NORTH, "North district"), (SOUTH, "South district")]
+        (FIELD, "Field team"), (NIGHT, "Night shift 🌙"), (NORTH, "North district")]
     assert [(g["id"], g["name"]) for g in listed(db, credentials)] == groups
 
 
@@ -74,8 +74,8 @@ def test_as_a_table(db, sandbox, credentials):
     db.sql("INSERT INTO herald.recipients (name, kind, address, sender) VALUES ('ward 7', 'group', %s, 'wa'), ('ward 8', 'group', %s, NULL)", FIELD, FIELD)
     lines = db.pgherald("groups", "wa", status=0, env=credentials).stdout.splitlines()
     assert [re.split(r"  +", line) for line in lines] == [
-        ["id", "name", "recipient"], [FIELD, "Field team", "ward 7, ward 8"], [NIGHT, "Night shift 🌙"], [NORTH, "North district"], [SOUTH, "South district"]]
-    assert len({line.index(word) for line, word in zip(lines[1:], ("Field", "Night", "North", "South"))}) == 1, "aligned"
+        ["id", "name", "recipient"], [FIELD, "Field team", "ward 7, ward 8"], [NIGHT, "Night shift 🌙"], [NORTH, "North district"]]
+    assert len({line.index(word) for line, word in zip(lines[1:], ("Field", "Night", "North"))}) == 1, "aligned"
 
 
 SHAPES = {

@@ -45,14 +45,14 @@ MOMENT = 1_700_000_000
 class Web(Process):
     """pgherald web on a free port, as a login role that is a member of herald_web alone."""
 
-    def __init__(self, directory, db, *options, name="web", secrets=None):
+    def __init__(self, directory, db, *options, name="web", secrets=None, log_level="debug"):
         credentials = directory / "web-credentials"
         credentials.mkdir(mode=0o700, exist_ok=True)
         for secret, value in (SECRETS if secrets is None else secrets).items():
             (credentials / secret).write_text(value + "\n", encoding="utf-8")
         config = directory / f"{name}.conf"
         dsn = db.dsn(login(db.cluster, "herald_web"))
-        config.write_text(f"dsn = {dsn}\ncredentials_dir = {credentials}\nlog_level = debug\n", encoding="utf-8")
+        config.write_text(f"dsn = {dsn}\ncredentials_dir = {credentials}\nlog_level = {log_level}\n", encoding="utf-8")
         super().__init__(directory, name, ["--config", config, "web", "--listen", "127.0.0.1:0", *options])
         self.port = int(wait_until(lambda: re.search(r"http://127\.0\.0\.1:(\d+)/", self.output()) or self._fail_if_ended(), "web")[1])
 
@@ -249,20 +249,16 @@ def test_what_is_no_webhook_is_refused(world):
 # --- what becomes of messages ---
 
 
-def test_a_thousand_updates_in_a_quarter_of_a_second(world):
+def test_a_thousand_updates_are_one_call(world):
     ids = world.db.column("""INSERT INTO whatsapp_notifications (recipient, target, target_kind, sender, send_status, attempt_id, message_id, sent_at, next_at)
                              SELECT 'x', '+88018' || lpad(i::text, 8, '0'), 'individual', 'wa', 'sent', 10000000 + i, 'wamid.K' || i, clock_timestamp(), NULL
                                FROM generate_series(1, 1000) i RETURNING id""")
     body = webhook(*(status(f"wamid.K{i}", "delivered", (ident, 10000000 + i), pricing={"billable": True, "category": "utility"})
                      for i, ident in enumerate(ids, 1)))
-    best = 9.0
-    for _ in range(3):  # the first also plans; and replays must be as quick, as gateways send what they will
-        begun = time.monotonic()
+    for _ in range(2):  # gateways send again what they will
         assert world.web.post_cloud(body) == 200
-        best = min(best, time.monotonic() - begun)
-        assert world.db.value("SELECT count(*) FROM whatsapp_notifications WHERE message_id LIKE 'wamid.K%%' AND send_status = 'delivered'") == 1000
-    if "sanitize" not in PGHERALD:
-        assert best < 0.25
+        assert world.db.sql("SELECT count(*), count(DISTINCT xmin::text) FROM whatsapp_notifications WHERE message_id LIKE 'wamid.K%%' AND send_status = 'delivered'"
+                            ) == [(1000, 1)]
 
 
 def test_receipts_move_a_message_forward_only_and_may_come_again(world):
