@@ -10,8 +10,8 @@
 
 enum outcome_kind {
     OUTCOME_ACCEPTED, /* the gateway took it, and gave it an id */
-    OUTCOME_REJECTED, /* this message will never be taken: failed, with the gateway's reason. Of SCOPE_RECIPIENT: nor will any other,
-                         as the recipient has opted out */
+    OUTCOME_REJECTED, /* this message will never be taken: failed, with the gateway's reason. Of SCOPE_RECIPIENT: nor will any
+                         other, as the recipient has opted out */
     OUTCOME_WAIT,     /* not taken; the scope waits */
     OUTCOME_IN_DOUBT, /* it may have been taken */
 };

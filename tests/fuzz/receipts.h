@@ -17,8 +17,8 @@ struct reading {
 };
 
 static inline bool is_status(const char *text) {
-    return strcmp(text, "sent") == 0 || strcmp(text, "delivered") == 0 || strcmp(text, "read") == 0 || strcmp(text, "failed") == 0 ||
-           strcmp(text, "opted out") == 0;
+    return strcmp(text, "sent") == 0 || strcmp(text, "delivered") == 0 || strcmp(text, "read") == 0 ||
+           strcmp(text, "failed") == 0 || strcmp(text, "opted out") == 0;
 }
 
 static inline int check_receipt(const struct receipt *r, void *userdata) {
