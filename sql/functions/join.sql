@@ -39,8 +39,14 @@ BEGIN
         PERFORM pg_advisory_lock(hashtext('herald.node'), hashtext(node_name));
     EXCEPTION WHEN lock_not_available THEN
         SELECT i.* INTO holder FROM herald.incarnations i WHERE i.node = node_name ORDER BY i.id DESC LIMIT 1;
-        -- One without pid has left; a pooler keeps its session, and the lock with it.
-        IF holder.pid IS NOT NULL THEN
+        -- One without pid has left; a pooler keeps its session, and the lock with it. Of who could not be a daemon the lock says nothing.
+        IF holder.pid IS NOT NULL AND EXISTS (
+           SELECT FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+            WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+              AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+              AND l.classid::bigint = hashtext('herald.node')::bigint & 4294967295
+              AND l.objid::bigint = hashtext(node_name)::bigint & 4294967295
+              AND has_function_privilege(a.usesysid, 'herald.join(text, bigint, bigint[], text, int, text)', 'EXECUTE')) THEN
             RAISE EXCEPTION 'a daemon of node "%" is running already: pid % on %, since %', node_name, holder.pid, holder.host,
                     herald.local_time(holder.started_at)
                 USING HINT = 'Give each daemon a node name of its own (node in pgherald.conf), or stop that one.', ERRCODE = 'HR002';

@@ -467,6 +467,12 @@ def test_the_time_limit_cancels(db, daemon):
             cursor.execute("SELECT set_config('statement_timeout', '0', false), herald.plan_failed('slow', %s, 'over its time limit')", (kind,))
     assert db.value("SELECT error FROM herald.rules") == "sweep: over its time limit"
     assert daemon.turn(room=0).tasks == []
+    # A key that is too slow all by itself is set aside, so that the others can be planned.
+    daemon.limit(0.2)
+    done = daemon.plan("slow", "events", 1)
+    assert (done["result"], done["set_aside"], done["more"]) == ("done", 1, True)
+    assert db.sql("SELECT key, error FROM herald.set_aside") == [("1", "it took longer than time_limit, 00:00:00.2")]
+    assert daemon.plan("slow", "events", 1)["more"] is False
 
 
 def test_what_is_written_after_the_planner_began_is_not_of_the_future(meters, daemon):
