@@ -46,7 +46,7 @@ BEGIN
               AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
               AND l.classid::bigint = hashtext('herald.node')::bigint & 4294967295
               AND l.objid::bigint = hashtext(node_name)::bigint & 4294967295
-              AND has_function_privilege(a.usesysid, 'herald.join(text, bigint, bigint[], text, int, text)', 'EXECUTE')) THEN
+              AND has_function_privilege(a.usesysid, 'herald.join(text, bigint, bigint[], text, int, text, text, bigint)', 'EXECUTE')) THEN
             RAISE EXCEPTION 'a daemon of node "%" is running already: pid % on %, since %', node_name, holder.pid, holder.host,
                     herald.local_time(holder.started_at)
                 USING HINT = 'Give each daemon a node name of its own (node in pgherald.conf), or stop that one.', ERRCODE = 'HR002';
