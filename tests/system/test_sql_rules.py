@@ -525,7 +525,7 @@ def test_what_is_being_planned_is_discarded_too(meters, daemon, planning, statem
 
 
 def test_a_sweep_that_takes_long_is_not_waited_for_without_end(meters, daemon, planning):
-    meters.sql("SELECT herald.pause('rule', 'meters'); ALTER FUNCTION herald.keep_planners_out SET lock_timeout = '50 ms'")
+    meters.sql("SELECT herald.pause('rule', 'meters'); ALTER FUNCTION herald.keep_planners_out SET lock_timeout = '50 ms'; SET statement_timeout = '20 s'")
     refused(meters, "SELECT herald.resume('rule', 'meters', discard => true)", 'rule "meters" is being planned', "Nothing is changed")
     assert meters.value("SELECT count(*) FROM herald.holds") == 1
     planning.rollback()
