@@ -37,7 +37,8 @@ GRANT SELECT (asleep_until, attended_until) ON herald.listeners TO herald_captur
 GRANT EXECUTE ON FUNCTION herald.ring_bell(boolean), herald.capture_as_sweep(text, boolean) TO herald_capture;
 
 -- For users' views.
-GRANT EXECUTE ON FUNCTION herald.next_window(timestamptz, text, time, time), herald.now() TO herald_rules, herald_reader, herald_operator;
+GRANT EXECUTE ON FUNCTION herald.next_window(timestamptz, text, time, time), herald.now(), herald.e164(text, text)
+    TO herald_rules, herald_reader, herald_operator;
 
 -- Readers read; operators also retry, cancel, pause, send.
 GRANT SELECT ON public.whatsapp_notifications TO herald_reader, herald_operator;

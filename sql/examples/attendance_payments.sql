@@ -13,8 +13,9 @@
 --     gateway       webjs (without it): wwebjs-api, the REST server of whatsapp-web.js; webhook: a workflow of n8n for each number
 --     gateway_url   base_url of the senders; without it http://127.0.0.1:3000
 --     gateway_gap   least pause between two messages of a number; without it 3 s
---     channel       the channel of senders and rules; without it whatsapp. A rule that names no sender is carried by all senders of
---                   its channel: where other systems on this database have theirs, give the academy a channel of its own
+--     country       calling code of numbers that are written without one; without it 91: 98765 43210 is +919876543210
+--     channel       the channel of senders and rules; without it academy. A rule that names no sender is carried by all senders of
+--                   its channel, so the academy has one of its own
 --     sms_account   what can't be told on WhatsApp is told by SMS, with this account of Twilio (its SID); without it it is not. With
 --     sms_from      the number that it comes from, and, for trying it,
 --     sms_url       base_url of that sender; without it Twilio's own
@@ -25,7 +26,11 @@
 \endif
 \if :{?channel}
 \else
-    \set channel whatsapp
+    \set channel academy
+\endif
+\if :{?country}
+\else
+    \set country 91
 \endif
 
 BEGIN;
@@ -79,11 +84,11 @@ SELECT a.attendance_id AS key,  -- what the trigger captures; it must reach an i
        -- Once for each student, day and subject: a card that is scanned twice is told once. The subject comes last, as the only
        -- part that may hold a '/' of its own.
        a.student_id || '/' || to_char(l.at, 'YYYY-MM-DD') || '/' || a.subject AS dedup_key,
-       -- The number as it is on file. Ten digits get default_country of herald.settings; a number that has its country code, with
-       -- + or without, keeps it.
-       nullif(btrim(s.phone), '') AS recipient,
-       jsonb_build_object('student_id', s.student_id, 'parent', s.parent, 'student', s.name, 'class', s.class, 'subject', a.subject,
-                          'date', to_char(l.at, 'DD Mon YYYY'), 'time', to_char(l.at, 'HH12:MI AM'), 'academy', p.name) AS data,
+       -- The number on file. Ten digits get the academy's country; a number that has its country code, with + or without, keeps
+       -- it. What is no number is marked, as it could be anybody's name in herald.recipients: it is suppressed.
+       coalesce(herald.e164(s.phone, :'country'), 'no number: ' || nullif(btrim(s.phone), '')) AS recipient,
+       jsonb_build_object('student_id', s.student_id, 'phone', nullif(btrim(s.phone), ''), 'parent', s.parent, 'student', s.name, 'class', s.class,
+                          'subject', a.subject, 'date', to_char(l.at, 'DD Mon YYYY'), 'time', to_char(l.at, 'HH12:MI AM'), 'academy', p.name) AS data,
        a.scanned_at + interval '3 hours' AS expires_at  -- later than this nobody wants to hear it
   FROM academy.attendance a
   JOIN academy.students s ON s.student_id = a.student_id
@@ -94,8 +99,8 @@ SELECT a.attendance_id AS key,  -- what the trigger captures; it must reach an i
 CREATE OR REPLACE VIEW academy.paid AS
 SELECT y.payment_id AS key,
        y.payment_id::text AS dedup_key,
-       nullif(btrim(s.phone), '') AS recipient,
-       jsonb_build_object('student_id', s.student_id, 'parent', s.parent, 'student', s.name, 'class', s.class,
+       coalesce(herald.e164(s.phone, :'country'), 'no number: ' || nullif(btrim(s.phone), '')) AS recipient,
+       jsonb_build_object('student_id', s.student_id, 'phone', nullif(btrim(s.phone), ''), 'parent', s.parent, 'student', s.name, 'class', s.class,
                           'amount', to_char(y.amount, 'FM999,999,999,990.00'),
                           'month', to_char(y.for_month, 'FMMonth'), 'year', to_char(y.for_month, 'YYYY'),
                           'time', to_char(y.paid_at AT TIME ZONE p.timezone, 'DD Mon YYYY, HH12:MI AM'), 'academy', p.name) AS data
@@ -119,7 +124,7 @@ SELECT s.student_id, s.name, s.class, s.parent, s.phone,
          ORDER BY h.payload ->> 'student_id', h.id DESC) n
   JOIN academy.students s ON s.student_id::text = n.payload ->> 'student_id'
  WHERE (n.send_status = 'failed' AND n.error NOT LIKE 'given up after%' OR n.send_status = 'suppressed' AND n.target IS NULL)
-   AND n.recipient IS NOT DISTINCT FROM nullif(btrim(s.phone), '');
+   AND n.payload ->> 'phone' IS NOT DISTINCT FROM nullif(btrim(s.phone), '');  -- as it was then on file
 
 -- Views are evaluated as herald_rules, which reads what it is granted here and nothing else.
 GRANT USAGE ON SCHEMA academy TO herald_rules;
@@ -202,19 +207,6 @@ UPDATE herald.senders SET base_url = :'sms_url' WHERE name = 'academy_sms';
 UPDATE herald.channels SET fallback = 'sms' WHERE name = :'channel';
 \endif
 
--- The calling code of numbers that are written without one: 98765 43210 is +919876543210. Set once for the installation, and so
--- left alone where another system has set another: then numbers need their country code, or the view its own: '+91' || phone.
-UPDATE herald.settings SET value = '91' WHERE name = 'default_country' AND value = '';
-DO $$
-BEGIN
-    IF herald.setting('default_country') <> '91' THEN
-        RAISE WARNING 'default_country is %, so numbers without a country code are taken for that country''s',
-                herald.setting('default_country')
-            USING HINT = 'Write the parents'' numbers with +91.';
-    END IF;
-END
-$$;
-
 -- 5. The rules ------------------------------------------------------------------------------------------------------------------
 --
 -- forget_after: 90 days after it was made a message's text, number and payload are blanked; that it was told, and when, stays.
@@ -256,13 +248,13 @@ COMMIT;
 -- A parent wants no more messages, or wants them again (who types STOP to one of the numbers is opted out by itself, where
 -- `pgherald web` gets the gateway's webhooks):
 --
---     SELECT herald.opt_out('98765 43210', 'asked at the office');
---     SELECT herald.opt_in('98765 43210');
+--     SELECT herald.opt_out('+91 98765 43210', 'asked at the office');
+--     SELECT herald.opt_in('+91 98765 43210');
 --
 -- Take it out again (the history stays):
 --
 --     SELECT herald.drop_rule('attendance'), herald.drop_rule('payment_received');
 --     DELETE FROM herald.templates WHERE name IN ('attendance', 'payment_received');
---     UPDATE herald.channels SET fallback = NULL WHERE name = 'whatsapp';  -- unless others rely on it
+--     UPDATE herald.channels SET fallback = NULL WHERE name = 'academy';
 --     DELETE FROM herald.senders WHERE name IN ('academy1', 'academy2', 'academy_sms');
 --     DROP SCHEMA academy CASCADE;

@@ -14,7 +14,12 @@
 --     gateway_url     base_url of wppconnect-server; without it http://127.0.0.1:21465
 --     gateway_gap     least pause between two messages; without it that of herald.gateways
 --     administrator   number of who hears of failures; without it the recipient "administrator" stays as it is, and must be there
+--     country         calling code of numbers that are written without one; without it 92: 0300-1234567 is +923001234567
 \set ON_ERROR_STOP on
+\if :{?country}
+\else
+    \set country 92
+\endif
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
@@ -84,9 +89,10 @@ SELECT i.invoice_id, i.student_id, i.due_on, i.amount - p.paid AS owed
   FROM fees.invoices i
  CROSS JOIN LATERAL (SELECT coalesce(sum(y.amount), 0) AS paid FROM fees.payments y
                       WHERE y.invoice_id = i.invoice_id AND y.paid_at <= herald.now()) p
- WHERE i.issued_at <= herald.now() AND i.amount > p.paid;
+ WHERE i.issued_at <= herald.now() AND i.amount > p.paid
+   AND isfinite(i.due_on);  -- the calendar has no day for any other
 
--- What is wrong with rules, for who can mend them. is_off: the rule tells nobody until it is mended. (One whose template is
+-- What is wrong with rules, invoices and students (rule_id is NULL then), for who can mend it. is_off: the rule tells nobody until it is mended. (One whose template is
 -- missing is planned: what it would have told is "failed" in the history, with that reason.)
 CREATE OR REPLACE VIEW fees.problems AS
 SELECT r.rule_id, r.name, p.is_off, p.problem, p.remedy
@@ -111,7 +117,13 @@ SELECT r.rule_id, r.name, p.is_off, p.problem, p.remedy
        (r.class IS NOT NULL AND NOT EXISTS (SELECT FROM fees.students s WHERE s.class = r.class AND NOT s.has_left), false,
         format('no student is in class "%s"', r.class), 'Correct class, or empty it for all classes.')
        ) p (is_so, is_off, problem, remedy)
- WHERE r.is_on AND p.is_so;
+ WHERE r.is_on AND p.is_so
+UNION ALL
+SELECT NULL, 'invoice ' || i.invoice_id, true, format('it is due on "%s"', i.due_on), 'Set due_on to a day.'
+  FROM fees.invoices i WHERE NOT isfinite(i.due_on)
+UNION ALL
+SELECT NULL, 'student ' || s.student_id, true, 'no number is on file', 'Ask the guardian for one.'
+  FROM fees.students s WHERE NOT s.has_left AND coalesce(btrim(s.phone), '') = '';
 
 -- The rules that can be followed. A number that no calendar knows is no number here: whatever the planner evaluates first, no
 -- row's nonsense may fail the others.
@@ -169,9 +181,12 @@ SELECT r.rule_id, r.name, r.template, r.class, d.due_at, r.send_within, i.studen
  WHERE i.owed >= r.minimum_due AND d.due_at <= r.at AND r.at < d.due_at + r.send_within AND d.due_at >= r.active_from;
 
 CREATE OR REPLACE VIEW fees.reminders AS
-SELECT m.rule_id || '/' || m.once AS dedup_key,
-       -- The number as it is on file. Without one the row is still here: the history then says "suppressed", and why.
-       nullif(btrim(s.phone), '') AS recipient,
+SELECT m.rule_id || '/' || m.once AS key,  -- where a row can't be evaluated, the others still are
+       m.rule_id || '/' || m.once AS dedup_key,
+       -- The number on file, with this school's country; other systems here may have another. What is no number is marked, as it
+       -- could be anybody's name in herald.recipients. Without a number the row is still here: the history then says "suppressed",
+       -- and why.
+       coalesce(herald.e164(s.phone, :'country'), 'no number: ' || nullif(btrim(s.phone), '')) AS recipient,
        m.template,
        m.due_at + m.send_within AS expires_at,
        -- Every rule has all of these, so that every template goes with every rule.
@@ -182,16 +197,16 @@ SELECT m.rule_id || '/' || m.once AS dedup_key,
   JOIN fees.students s ON s.student_id = m.student_id AND (m.class IS NULL OR s.class = m.class) AND NOT s.has_left
  CROSS JOIN fees.clock c;
 
--- What failed for good, after three attempts or at once: one line an hour for each rule and reason, as a template that is missing
+-- What failed for good, after three attempts or at once, or was not sent in time: one line an hour for each rule and reason, as a template that is missing
 -- fails a whole class.
 CREATE OR REPLACE VIEW fees.failures AS
 SELECT extract(epoch FROM f.hour)::bigint || '/' || md5(f.rule || '/' || f.error) AS dedup_key,
        'administrator' AS recipient,
        jsonb_build_object('rule', f.rule, 'error', left(f.error, 300), 'id', f.id) AS data
-  FROM (SELECT date_trunc('hour', n.created_at) AS hour, coalesce(n.payload ->> 'rule', '') AS rule, coalesce(n.error, '') AS error,
+  FROM (SELECT date_trunc('hour', n.created_at) AS hour, coalesce(n.payload ->> 'rule', '') AS rule, coalesce(n.error, n.send_status) AS error,
                min(n.id) AS id
           FROM public.whatsapp_notifications n
-         WHERE n.rule = 'fee_reminders' AND n.send_status = 'failed' AND n.created_at > herald.now() - interval '1 day'
+         WHERE n.rule = 'fee_reminders' AND n.send_status IN ('failed', 'expired') AND n.created_at > herald.now() - interval '1 day'
          GROUP BY 1, 2, 3) f;
 
 -- How it went: a line a day, in Karachi. success_percent is of those whose fate is known; times are from planning to acceptance.
@@ -263,9 +278,6 @@ BEGIN
     END IF;
 END
 $$;
-
--- The calling code of numbers that are written without one: 0300-1234567 is +923001234567. Set once for the installation.
-UPDATE herald.settings SET value = '92' WHERE name = 'default_country' AND value = '';
 
 -- 5. The rules ------------------------------------------------------------------------------------------------------------------
 --

@@ -15,7 +15,12 @@
 --     gateway_url       base_url of the sender; without it Meta's own, https://graph.facebook.com
 --     phone_number_id   the Cloud API's id of your number, from the WhatsApp Manager
 --     administrator     number of who hears of failures; without it the recipient "administrator" stays as it is, and must be there
+--     country           calling code of numbers that are written without one; without it 880: 01711-000001 is +8801711000001
 \set ON_ERROR_STOP on
+\if :{?country}
+\else
+    \set country 880
+\endif
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
@@ -85,9 +90,10 @@ SELECT p.processing_id AS key,  -- what the trigger captures; it must reach an i
        -- end would never be told. The class comes first, as the only part that may hold a '/' of its own: so no two triples
        -- make the same text. Whatever can change later (a time, a status, a name) must not be in it.
        p.class_id || '/' || p.test_num || '/' || p.kind AS dedup_key,
-       -- The number as it is on file. pgherald makes it E.164 with default_country of herald.settings. Without a number the
-       -- row is still here: the history then says "suppressed", and why, where an inner join would have said nothing.
-       nullif(btrim(e.phone), '') AS recipient,
+       -- The number on file, with this platform's country; other systems here may have another. What is no number is marked, as
+       -- it could be anybody's name in herald.recipients. Without a number the row is still here: the history then says
+       -- "suppressed", and why, where an inner join would have said nothing.
+       coalesce(herald.e164(e.phone, :'country'), 'no number: ' || nullif(btrim(e.phone), '')) AS recipient,
        p.status,
        -- For template and history: class_id and test_num fill the history's columns of these names. Counts and no names: what
        -- leaves the house through a messenger tells nothing about a student.
@@ -196,9 +202,6 @@ BEGIN
 END
 $$;
 
--- The calling code of numbers that are written without one: 01711-000001 is +8801711000001. Set once for the installation.
-UPDATE herald.settings SET value = '880' WHERE name = 'default_country' AND value = '';
-
 -- 5. The rules ------------------------------------------------------------------------------------------------------------------
 --
 -- sender names the account: without it, any sender of the channel would do, also those of other systems on this database.
@@ -271,8 +274,9 @@ COMMIT;
 --     SELECT herald.ring('test_completed', processing_id::text) FROM school.test_processing
 --      WHERE class_id = '8B' AND test_num = 1 AND kind = 'mcq';
 --
--- Take it out again (the history stays):
+-- Take it out again (the history stays, and so does the recipient "administrator", whom other rules may name):
 --
 --     SELECT herald.drop_rule('test_completed'), herald.drop_rule('test_failed'), herald.drop_rule('test_alarm');
+--     DELETE FROM herald.templates WHERE name IN ('test_completed', 'test_failed', 'test_alarm');
 --     DELETE FROM herald.senders WHERE name = 'school';
 --     DROP SCHEMA school CASCADE;

@@ -1,13 +1,11 @@
 """attendance_payments, played through: its texts byte for byte, numbers as people write them, two senders that share and stand in,
 opt-outs, numbers that nothing reaches, and SMS in their place."""
 
-import subprocess
-
 import pytest
 
-from conftest import environment, wait_until
+from conftest import wait_until
 from daemon import sandbox, settled, start_daemon  # noqa: F401 (fixtures)
-from examples import EXAMPLES, attended, commented, load, plan, psql
+from examples import attended, commented, load, plan, psql
 from hostile import Hostile, http
 from player import Daemon, add_senders
 
@@ -113,10 +111,15 @@ def test_times_are_the_academys(academy, at, date, time):
     ("0091 98765 43210", "pending", "+919876543210", None),
     ("098765 43210", "pending", "+919876543210", None),
     ("+971 50 1234567", "pending", "+971501234567", None),
-    ("12", "suppressed", None, "malformed telephone number"),
+    ("12", "suppressed", None, '"no number: 12" is no name in herald.recipients for channel academy, no group id and no number'),
+    ("DEFAULT", "suppressed", None, '"no number: DEFAULT" is no name in herald.recipients for channel academy, no group id and no number'),
+    ("120363000000000000@g.us", "suppressed", None,
+     '"no number: 120363000000000000@g.us" is no name in herald.recipients for channel academy, no group id and no number'),
     (None, "suppressed", None, "no recipient: the row names none, and the rule has no default"),
 ])
 def test_numbers(academy, phone, status, target, error):
+    for name in ("DEFAULT", "12"):  # another system's
+        academy.sql("INSERT INTO herald.recipients (name, channel, address) VALUES (%s, 'academy', '+8801711000009')", name)
     add_student(academy, phone=phone)
     pay(academy)
     plan(academy, "payment_received", "events")
@@ -124,12 +127,16 @@ def test_numbers(academy, phone, status, target, error):
     assert academy.column("SELECT problem FROM academy.unreachable") == ([error] if error else [])
 
 
-def test_another_country_is_warned_of(db):
-    db.sql("UPDATE herald.settings SET value = '880' WHERE name = 'default_country'")
-    done = subprocess.run([db.cluster.bin / "psql", "-Xq", "-d", db.dsn(), "-f", EXAMPLES / f"{NAME}.sql"], capture_output=True, text=True,
-                          env=environment(), check=False)
-    assert done.returncode == 0 and "WARNING:  default_country is 880" in done.stderr
-    assert db.value("SELECT value FROM herald.settings WHERE name = 'default_country'") == "880"
+def test_each_example_has_its_own_country(db):
+    for country in ("", "880"):
+        db.sql("UPDATE herald.settings SET value = %s WHERE name = 'default_country'", country)
+        load(db, NAME)
+        assert db.value("SELECT value FROM herald.settings WHERE name = 'default_country'") == country
+    add_student(db)
+    pay(db)
+    assert db.value("SELECT recipient FROM academy.paid") == "+919876543210"
+    load(db, NAME, country="92")
+    assert db.value("SELECT recipient FROM academy.paid") == "+929876543210"
 
 
 def test_scanned_twice_is_told_once_and_each_payment_is_told(academy):
@@ -261,7 +268,7 @@ def test_a_number_that_is_not_on_whatsapp_is_reported_and_not_retried_and_sms_st
     assert (by_sms["gateway"], by_sms["recipient"], by_sms["body"].split("\n")[0]) == ("twilio", "+919876543210", "💰 *Payment Received*")
     wait_until(lambda: settled(played), "nothing is left to do")
     assert played.sql("SELECT rule, channel, send_status FROM whatsapp_notifications ORDER BY id DESC LIMIT 2") == [
-        ("fallback", "sms", "sent"), ("payment_received", "whatsapp", "failed")]
+        ("fallback", "sms", "sent"), ("payment_received", "academy", "failed")]
     assert played.sql("SELECT * FROM herald.check()") == []
 
 
@@ -289,7 +296,7 @@ def test_words_of_gateways_for_a_number_that_is_not_on_whatsapp(academy):
     for error, body in words:
         academy.sql("DELETE FROM whatsapp_notifications")
         academy.sql("""INSERT INTO whatsapp_notifications (rule, dedup_key, recipient, target, payload, send_status, error, response_body)
-                       VALUES ('attendance', '1', '98765 43210', '+919876543210', '{"student_id": 1}', 'failed', %s, %s)""", error, body)
+                       VALUES ('attendance', '1', '+919876543210', '+919876543210', '{"student_id": 1, "phone": "98765 43210"}', 'failed', %s, %s)""", error, body)
         expected = {"the message is too large": ["the message is too large"], "given up after 3 attempts: x": []}
         assert academy.column("SELECT problem FROM academy.unreachable") == expected.get(error, ["the number is not on WhatsApp"])
 
@@ -297,7 +304,7 @@ def test_words_of_gateways_for_a_number_that_is_not_on_whatsapp(academy):
 def test_the_key_leaves_as_a_header_and_a_channel_of_its_own(db, start_daemon):  # noqa: F811
     gateway = Hostile({"webhook": http({"message": "Workflow was started"})})
     add_senders(db, "another_system", base_url=gateway.url + "/other", account='{"body": {"to": "{{target}}"}}')
-    load(db, NAME, gateway="webhook", gateway_url=gateway.url, gateway_gap="10 ms", channel="academy")
+    load(db, NAME, gateway="webhook", gateway_url=gateway.url, gateway_gap="10 ms")
     start_daemon(credentials=CREDENTIALS)
     db.sql("SELECT herald.resume('rule', name) FROM herald.rules")
     for i in range(1, 5):

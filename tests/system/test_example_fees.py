@@ -168,6 +168,29 @@ def test_a_template_or_class_that_does_not_exist(fees):
     assert fees.column("SELECT DISTINCT send_status FROM whatsapp_notifications WHERE payload ->> 'rule' = 'typo' AND rule = 'fee_reminders'") == ["pending"]
 
 
+def test_an_invoice_without_a_day_and_what_is_no_number_stop_nobody(fees):
+    add_rule(fees, "due", kind="before", days=3)
+    add_rule(fees, "daily")
+    fees.sql("""INSERT INTO fees.students VALUES (3, 'Danish', '8B', 'Mr Iqbal', 'DEFAULT');
+                INSERT INTO fees.invoices SELECT 3 + n, n, 100, d::date, '2026-02-01' FROM (VALUES (1, 'infinity'), (2, '-infinity')) v (n, d);
+                INSERT INTO fees.invoices VALUES (9, 3, 100, '2026-03-10', '2026-02-01');
+                INSERT INTO herald.recipients (name, kind, address) VALUES ('DEFAULT', 'group', '120363000000000000@g.us');
+                UPDATE herald.settings SET value = '880' WHERE name = 'default_country'""")
+    plan_at(fees, NAME, "2026-03-07 09:30+05")
+    assert fees.sql("SELECT DISTINCT target, send_status, error FROM whatsapp_notifications ORDER BY 1") == [
+        ("+923001234567", "pending", None), ("+923017654321", "pending", None),
+        (None, "suppressed", '"no number: DEFAULT" is no name in herald.recipients for channel whatsapp, no group id and no number')]
+    assert fees.sql("SELECT name, problem FROM fees.problems ORDER BY 1") == [
+        ("invoice 4", 'it is due on "infinity"'), ("invoice 5", 'it is due on "-infinity"')]
+
+
+def test_what_was_not_sent_in_time_the_administrator_hears_too(fees):
+    fees.sql("""INSERT INTO whatsapp_notifications (rule, dedup_key, payload, send_status, error)
+                VALUES ('fee_reminders', 'late', '{"rule": "due"}', 'expired', 'the gateway was down')""")
+    plan(fees, "fee_failures")
+    assert "the gateway was down" in fees.value("SELECT body FROM whatsapp_notifications WHERE rule = 'fee_failures'")
+
+
 def test_a_month_replayed(fees):
     add_rule(fees, "due", kind="before", days=3, template="fee_due_soon")
     fees.sql("""UPDATE fees.invoices SET due_on = (now() AT TIME ZONE 'Asia/Karachi')::date - 5, issued_at = now() - interval '60 days' WHERE invoice_id = 1;
@@ -305,7 +328,7 @@ def test_the_statements_shown_in_the_file_work(fees):
         for beginning in ("INSERT INTO fees.students", "INSERT INTO fees.invoices", "INSERT INTO fees.reminder_rules", "SELECT * FROM fees.problems",
                           "SELECT * FROM fees.daily", "SELECT payload", "SELECT herald.retry_all", "GRANT USAGE", "GRANT SELECT, INSERT", "GRANT SELECT ON"):
             psql(fees, text=commented(NAME, beginning))
-        assert fees.sql("SELECT * FROM fees.problems") == []
+        assert fees.sql("SELECT name, problem FROM fees.problems") == [("student 3", "no number is on file")]
         day = fees.value("""UPDATE fees.invoices SET issued_at = now() - interval '1 day', due_on = (now() AT TIME ZONE 'Asia/Karachi')::date - 7
                              WHERE invoice_id = 2 RETURNING due_on + 7""")
         shown = "".join(commented(NAME, beginning) + "\n" for beginning in (

@@ -279,7 +279,7 @@ def test_once_for_each_class_test_and_kind(school):
     plan_school(school)
     assert school.sql("""SELECT dedup_key, class_id, test_num, recipient, target, send_status, body
                            FROM whatsapp_notifications ORDER BY dedup_key""") == [
-        (f"7A/3/{kind}", "7A", "3", "01711-000001", "+8801711000001", "pending",
+        (f"7A/3/{kind}", "7A", "3", "+8801711000001", "+8801711000001", "pending",
          f"✅ Test results are ready\n\nClass: 7A\nTest: 3 ({kind})\nProcessed: 30 of 30") for kind in ("mcq", "written")]
 
 
@@ -300,7 +300,7 @@ def test_failed_is_told_by_a_rule_of_its_own(school):
     ("008801711000001", "pending", "+8801711000001", None),
     ("8801711000001", "pending", "+8801711000001", None),
     ("+44 20 7946 0000", "pending", "+442079460000", None),
-    ("12", "suppressed", None, "malformed telephone number"),
+    ("12", "suppressed", None, '"no number: 12" is no name in herald.recipients for channel whatsapp, no group id and no number'),
     ("  ", "suppressed", None, "no recipient: the row names none, and the rule has no default"),
     (None, "suppressed", None, "no recipient: the row names none, and the rule has no default"),
 ])

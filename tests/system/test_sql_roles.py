@@ -5,7 +5,7 @@ import pytest
 
 from player import Daemon, add_rule, add_senders, login
 
-READS = {"check", "check_groups", "explain", "lane_is_held", "list", "list_groups", "local_time", "next_window", "now", "preview", "sender_accounts", "setting",
+READS = {"check", "check_groups", "e164", "explain", "lane_is_held", "list", "list_groups", "local_time", "next_window", "now", "preview", "sender_accounts", "setting",
          "show"}
 FUNCTIONS = {
     "herald_daemon": {"attend", "backstop", "horizon", "join", "leave", "plan", "plan_and_claim", "plan_failed", "prove_bell", "tell", "turn"},
@@ -14,7 +14,7 @@ FUNCTIONS = {
     "herald_operator": READS | {"cancel", "opt_in", "opt_out", "pair", "pause", "resume", "retry", "retry_all", "replay", "ring", "send", "sweep", "sweep_dry_run",
                         "unpair"},
     "herald_capture": {"capture_as_sweep", "ring_bell"},
-    "herald_rules": {"keys_1", "next_window", "now", "source_1", "still_1"},
+    "herald_rules": {"e164", "keys_1", "next_window", "now", "source_1", "still_1"},
     "nobody": set(),
 }
 TABLES = {
