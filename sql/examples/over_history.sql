@@ -33,7 +33,8 @@ ON CONFLICT (name, channel) DO UPDATE SET address = EXCLUDED.address;
 CREATE SCHEMA IF NOT EXISTS oversight;
 
 -- What was sent half an hour ago or more, and not read: once for each message. It wants receipts (`pgherald web`); a group's message
--- counts as read when one of its members has read it. The supervisor's own messages are not escalated to the supervisor.
+-- counts as read when one of its members has read it. What supervisor and administrator were told
+-- is not escalated, to the supervisor again.
 CREATE OR REPLACE VIEW oversight.unread AS
 SELECT n.id::text AS dedup_key,
        'supervisor' AS recipient,
@@ -43,7 +44,10 @@ SELECT n.id::text AS dedup_key,
   FROM public.whatsapp_notifications n
  WHERE n.created_at > now() - interval '1 day'
    AND n.send_status IN ('sent', 'delivered') AND n.sent_at < now() - interval '30 min'
-   AND n.rule IS DISTINCT FROM 'unread' AND n.rule IS DISTINCT FROM 'failing' AND n.channel = 'whatsapp';
+   AND n.rule IS DISTINCT FROM 'unread' AND n.rule IS DISTINCT FROM 'failing' AND n.channel = 'whatsapp'
+   AND lower(coalesce(n.recipient, '')) NOT IN ('supervisor', 'administrator')
+   -- A rule that has an escalation of its own, named after it, as rc_meters has.
+   AND NOT EXISTS (SELECT FROM herald.rules r WHERE r.name = n.rule || '_unread');
 
 -- More than a tenth of the last hour's messages failed, of twenty at least: once an hour, whatever the number. What is told here
 -- does not count, or one that fails would raise the next alarm.
@@ -105,9 +109,8 @@ COMMIT;
 --
 -- Of one rule only, or after another time: change the view; no rule has to be told of it.
 --
--- Take it out again (the history stays):
+-- Take it out again (the history stays, and so do the recipients, whom other rules may name):
 --
 --     SELECT herald.drop_rule('unread'), herald.drop_rule('failing'), herald.drop_rule('held');
 --     DELETE FROM herald.templates WHERE name IN ('unread', 'failing', 'held');
---     DELETE FROM herald.recipients WHERE name IN ('supervisor', 'administrator');
 --     DROP SCHEMA oversight CASCADE;

@@ -126,8 +126,9 @@ SELECT n.id::text AS dedup_key,
   FROM public.whatsapp_notifications n
  WHERE n.rule = 'rc_meters' AND n.created_at > now() - interval '1 day'
    AND n.send_status IN ('sent', 'delivered') AND n.sent_at < now() - interval '30 min'
-   AND (n.meter_number IS NULL  -- several, told in one message
-        OR EXISTS (SELECT FROM ami.meter_status s WHERE s.meter_number = n.meter_number AND s.rc_status = 'IN_PROGRESS'));
+   AND EXISTS (SELECT FROM public.whatsapp_notifications t  -- itself, or one of several that it told together
+                 JOIN ami.meter_status s ON s.meter_number = t.meter_number AND s.rc_status = 'IN_PROGRESS'
+                WHERE t.id = n.id OR t.digest_id = n.id);
 
 -- What WhatsApp did not take: refused, out of attempts, in doubt, or waiting for a quarter of an hour, as its gateway is down
 -- or its session lost. It is mailed with the same text, to the address of its NOCS; once the gateway works again, the group
@@ -345,10 +346,10 @@ COMMIT;
 --     SELECT herald.add_rule('rc_meters', 'ami.late_meters_gathered', 'rc_meter_line', every => '15 min', sender => 'ami',
 --                            default_recipient => 'DEFAULT', digest => '5 min', digest_template => 'rc_meters_gathered');
 --
--- Take it out again (the history stays):
+-- Take it out again (the history stays, and so do SUPERVISOR and addresses for mails, which other rules may name):
 --
 --     SELECT herald.drop_rule(name) FROM herald.rules WHERE name LIKE 'rc\_meters%';
 --     DELETE FROM herald.templates WHERE name LIKE 'rc\_meter%';
---     DELETE FROM herald.recipients WHERE sender = 'ami' OR name IN ('SUPERVISOR', 'DEFAULT');
+--     DELETE FROM herald.recipients WHERE sender IN ('ami', 'ami_mail');
 --     DELETE FROM herald.senders WHERE name IN ('ami', 'ami_mail');
 --     DROP SCHEMA ami CASCADE;

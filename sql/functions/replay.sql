@@ -2,8 +2,9 @@
 -- have been at each time that the rule's schedule had since (2,000 at most), for real, and all of it is undone. A source that asks
 -- herald.now() is seen as it would have been then; any other as it is now, once.
 --
--- Yields rows 'total', 'day' (label: the day), 'hour' (the one with most messages), 'not sent' (label: why) and 'sample' (label: for
--- whom; sample: the text), with how many messages and different targets.
+-- Yields rows 'total', 'day' (label: the day), 'hour' (the one with most messages), 'not sent' (label: why), 'note' (label: what the
+-- figures do not tell) and 'sample' (label: for
+-- whom; sample: the text), with how many messages and different targets. A message's images and other parts count as one with it.
 CREATE OR REPLACE FUNCTION herald.replay(rule text, since text)
 RETURNS TABLE (what text, label text, messages bigint, targets bigint, sample text)
 LANGUAGE plpgsql SECURITY DEFINER
@@ -19,6 +20,8 @@ DECLARE
     moments timestamptz[] := '{}';
     last_ids bigint[] := '{}';
     found jsonb;
+    seen_as_then boolean;
+    reads_history boolean;
 BEGIN
     PERFORM herald.check_held('rule', rule);
     IF begins IS NULL OR begins >= ends THEN
@@ -27,7 +30,16 @@ BEGIN
     END IF;
     SELECT r.* INTO the_rule FROM herald.rules r WHERE r.name = rule;
     step := greatest(coalesce(the_rule.every, '15 min'), (ends - begins) / 2000);
-    moment := CASE WHEN herald.tells_time(herald.relation(the_rule.source)) THEN begins ELSE ends END;
+    seen_as_then := herald.tells_time(herald.relation(the_rule.source));
+    WITH RECURSIVE read AS (
+        SELECT herald.relation(the_rule.source)::oid AS view
+        UNION
+        SELECT d.refobjid FROM read r
+          JOIN pg_rewrite w ON w.ev_class = r.view
+          JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+    )
+    SELECT EXISTS (SELECT FROM read r WHERE r.view = 'public.whatsapp_notifications'::regclass) INTO reads_history;
+    moment := CASE WHEN seen_as_then THEN begins ELSE ends END;
     the_rule.flood_limit := 2147483647;
     the_rule.name := chr(1) || 'replay of ' || left(rule, 80);  -- whose keys have all still to be told
     BEGIN
@@ -43,7 +55,7 @@ BEGIN
         WITH made AS (
             SELECT n.id, n.recipient, n.target, n.send_status, n.error, n.body,
                    (SELECT min(t.at) FROM unnest(moments, last_ids) t (at, id) WHERE t.id >= n.id) AT TIME ZONE herald.setting('timezone') AS at
-              FROM public.whatsapp_notifications n WHERE n.rule = the_rule.name AND n.id > last_id
+              FROM public.whatsapp_notifications n WHERE n.rule = the_rule.name AND n.id > last_id AND n.part_of IS NULL
         ), figures AS (
             SELECT 1 AS place, 'total' AS what, NULL AS label, count(*) AS messages, count(DISTINCT m.target) AS targets, NULL AS sample
               FROM made m WHERE m.send_status = 'pending'
@@ -56,7 +68,12 @@ BEGIN
             SELECT 4, 'not sent', m.send_status || coalesce(': ' || m.error, ''), count(*), count(DISTINCT m.target), NULL
               FROM made m WHERE m.send_status <> 'pending' GROUP BY 3
             UNION ALL
-            (SELECT 5, 'sample', coalesce(m.recipient, m.target), NULL, NULL, m.body FROM made m WHERE m.send_status = 'pending' ORDER BY m.id LIMIT 3)
+            SELECT 5, 'note', x.note, NULL, NULL, NULL
+              FROM (VALUES (NOT seen_as_then, 'its view does not ask herald.now(): seen as of now'),
+                           (reads_history, 'its source reads the history: what was told counts as told')) x (is_so, note)
+             WHERE x.is_so
+            UNION ALL
+            (SELECT 6, 'sample', coalesce(m.recipient, m.target), NULL, NULL, m.body FROM made m WHERE m.send_status = 'pending' ORDER BY m.id LIMIT 3)
         )
         SELECT jsonb_agg(to_jsonb(f) ORDER BY f.place, f.label) INTO found FROM figures f;
         RAISE EXCEPTION USING ERRCODE = 'HR003', MESSAGE = coalesce(found, '[]')::text;

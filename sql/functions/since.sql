@@ -6,6 +6,11 @@ AS $$
 BEGIN
     RETURN clock_timestamp() - given::interval;
 EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow THEN
-    RETURN given::timestamptz;
+    BEGIN
+        RETURN given::timestamptz;
+    EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow OR invalid_parameter_value THEN
+        RAISE EXCEPTION '"%" is no time', left(given, 60) USING ERRCODE = 'invalid_datetime_format',
+            HINT = 'Give a time that has passed: 2026-03-01 08:00, or 30 days.';
+    END;
 END
 $$;

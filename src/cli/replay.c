@@ -35,6 +35,9 @@ static void print_row(const struct pg_result *rows, size_t row) {
     else if (strcmp(what, "not sent") == 0) {
         printf("%lld not sent: ", messages);
         cli_print_text(stdout, label);
+    } else if (strcmp(what, "note") == 0) {
+        printf("note: ");
+        cli_print_text(stdout, label);
     } else {
         print_sample(label ? label : "nobody", pg_text(rows, row, SAMPLE));
     }

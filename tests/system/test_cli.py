@@ -454,10 +454,26 @@ def test_replay_of_a_view_that_tells_the_time(gauges):
 
 def test_replay_of_a_view_that_does_not(gauges):
     shown = gauges.pgherald("replay", "gauges", "--since", "1 day", status=0).stdout
-    assert shown.startswith("2 messages to 1 recipients\n")
+    assert shown.startswith("2 messages to 1 recipients\n") and "note: its view does not ask herald.now(): seen as of now\n" in shown
+    assert "reads the history" not in shown
+    for nonsense in ("yesteryear", "2026-13-45", "1 fortnite"):
+        assert "is no time" in (said := gauges.pgherald("replay", "gauges", "--since", nonsense, status=1).stderr) and "30 days" in said
     assert "nothing to replay" in gauges.pgherald("replay", "gauges", "--since", "-1 day", status=1).stderr
     assert "--since is missing" in gauges.pgherald("replay", "gauges", status=2).stderr
     assert "no such rule" in gauges.pgherald("replay", "no such rule", "--since", "1 day", status=1).stderr
+
+
+def test_replay_counts_messages_and_not_their_parts(gauges):
+    db = gauges
+    db.sql("""CREATE VIEW public.pictures AS
+                  SELECT 'p' || n AS dedup_key, '+8801711000001' AS recipient, 'Look ' || n AS body,
+                         '[{"url": "https://example.org/a.png"}, {"url": "https://example.org/b.png"}]'::jsonb AS media
+                    FROM generate_series(1, 2) n WHERE NOT EXISTS (SELECT FROM public.whatsapp_notifications h WHERE h.rule = 'x');
+              GRANT SELECT ON public.pictures TO herald_rules;
+              SELECT herald.add_rule('pictures', 'public.pictures')""")
+    shown = db.pgherald("replay", "pictures", "--since", "1 day", status=0).stdout
+    assert shown.startswith("2 messages to 1 recipients\n") and shown.count("for example") == 2 and "Look 2" in shown, shown
+    assert "note: its source reads the history: what was told counts as told\n" in shown
 
 
 def test_preview(gauges):

@@ -35,6 +35,20 @@ def test_what_nobody_read_within_half_an_hour_goes_to_the_supervisor_once(histor
     assert len(told(history, "unread")) == 1  # not the supervisor to the supervisor
 
 
+def test_what_is_escalated_elsewhere_or_was_told_to_the_supervisor_is_not_escalated(history):
+    plan(history, "unread")
+    assert len(told(history, "unread")) == 19
+    history.sql("DELETE FROM whatsapp_notifications WHERE rule = 'unread'")
+    history.sql("""UPDATE public.whatsapp_notifications SET recipient = 'SUPERVISOR' WHERE dedup_key = '2';
+                   UPDATE public.whatsapp_notifications SET recipient = 'administrator' WHERE dedup_key = '3'""")
+    plan(history, "unread")
+    assert len(told(history, "unread")) == 17
+    history.sql("DELETE FROM whatsapp_notifications WHERE rule = 'unread'")
+    load(history, "rc_meters", supervisor=SUPERVISOR)
+    plan(history, "unread")
+    assert told(history, "unread") == []
+
+
 def test_the_administrator_hears_once_an_hour_when_a_tenth_fails(history):
     plan(history, "failing")
     assert told(history, "failing") == []
