@@ -126,9 +126,10 @@ SELECT n.id::text AS dedup_key,
   FROM public.whatsapp_notifications n
  WHERE n.rule = 'rc_meters' AND n.created_at > now() - interval '1 day'
    AND n.send_status IN ('sent', 'delivered') AND n.sent_at < now() - interval '30 min'
-   AND EXISTS (SELECT FROM public.whatsapp_notifications t  -- itself, or one of several that it told together
-                 JOIN ami.meter_status s ON s.meter_number = t.meter_number AND s.rc_status = 'IN_PROGRESS'
-                WHERE t.id = n.id OR t.digest_id = n.id);
+   -- Itself, or one of several that it told together.
+   AND n.id IN (SELECT coalesce(t.digest_id, t.id) FROM public.whatsapp_notifications t
+                  JOIN ami.meter_status s ON s.meter_number = t.meter_number AND s.rc_status = 'IN_PROGRESS'
+                 WHERE t.rule = 'rc_meters' AND t.created_at > now() - interval '2 days');
 
 -- What WhatsApp did not take: refused, out of attempts, in doubt, or waiting for a quarter of an hour, as its gateway is down
 -- or its session lost. It is mailed with the same text, to the address of its NOCS; once the gateway works again, the group

@@ -40,7 +40,7 @@ BEGIN
                   AND NOT EXISTS (SELECT FROM herald.recipients x WHERE x.name = r.default_recipient AND x.channel = r.channel)
                UNION ALL
                SELECT format('no sender of its channel "%s" is enabled', r.channel), 'Add one to herald.senders.'
-                WHERE NOT EXISTS (SELECT FROM herald.senders x WHERE x.channel = r.channel AND x.enabled)
+                WHERE r.name <> 'fallback' AND NOT EXISTS (SELECT FROM herald.senders x WHERE x.channel = r.channel AND x.enabled)
                UNION ALL
                SELECT 'it failed: ' || r.error, 'Mend its source; it is tried again by itself.' WHERE r.error IS NOT NULL
                UNION ALL
