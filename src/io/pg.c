@@ -335,8 +335,7 @@ void pg_dispatch(short events, void *userdata) {
     struct pg *pg = userdata;
 
     /* An answer that is read after its deadline is none: this process was stopped meanwhile, and what it says holds no more. */
-    if (events == 0 ||
-        (pg->state == STATE_QUERY && pg->watch.deadline_usec != 0 && clock_monotonic_usec() >= pg->watch.deadline_usec))
+    if (events == 0 || (pg->state == STATE_QUERY && pg_watch_is_past(&pg->watch)))
         deadline_passed(pg);
     else if (pg->state == STATE_CONNECTING)
         connect_step(pg);

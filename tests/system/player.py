@@ -59,7 +59,7 @@ class Daemon:
         self.db = db
         self.node = node
         self.connection = db.connect(login(db.cluster, "herald_daemon"))
-        self.joined = self._row("SELECT incarnation, schema_version, given_back, in_doubt FROM herald.join(%s, %s, %s::bigint[], %s, 4711, '0')",
+        self.joined = self._row("SELECT incarnation, schema_version, given_back, in_doubt FROM herald.join(%s, %s, %s::bigint[], %s, 4711, '0', '', 0)",
                                 node, incarnation, list(in_flight), "host-of-" + node)
         self.incarnation = self.joined[0]
 

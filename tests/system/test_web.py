@@ -346,6 +346,16 @@ def test_web_says_that_it_is_there_and_since_when(db, tmp_path):
     assert web.stop() == 0
 
 
+def test_what_could_not_be_recorded_is_as_if_web_had_been_away(world):
+    before = world.db.value("SELECT clock_timestamp()")
+    world.db.sql("REVOKE EXECUTE ON FUNCTION herald.receive FROM herald_web")
+    try:
+        assert world.web.post_cloud(webhook(status("wamid.refused", "delivered"))) == 503
+    finally:
+        world.db.sql("GRANT EXECUTE ON FUNCTION herald.receive TO herald_web")
+    wait_until(lambda: world.db.value("SELECT up_since > %s FROM herald.web", before), "a look")
+
+
 def test_answers_and_receipts_may_meet(world):
     """Both at once, and in other orders: neither loses the other, nor is there a deadlock."""
     for ident in range(300):
