@@ -142,6 +142,13 @@ COMMENT ON COLUMN herald.rules.delete_after IS 'so long after it was made, a fin
 COMMENT ON COLUMN herald.rules.recheck IS 'what had to wait is sent only if the source still holds it';
 COMMENT ON COLUMN herald.rules.bad_keys IS 'rows that can never be planned: dedup_key null, empty or over 512 bytes';
 
+-- At most one task of a rule is planned at a time. An advisory lock could be taken by anybody who may connect; and who changes the
+-- rule's own row need not wait for its planning.
+CREATE TABLE herald.planning (
+    rule text COLLATE "C" PRIMARY KEY REFERENCES herald.rules ON UPDATE CASCADE ON DELETE CASCADE
+);
+COMMENT ON TABLE herald.planning IS 'A row a rule: who plans it holds the row''s lock';
+
 CREATE TABLE herald.watches (
     id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tab text COLLATE "C" NOT NULL,
@@ -303,6 +310,7 @@ INSERT INTO herald.moves (from_status, to_status, why) VALUES
     ('pending', 'suppressed', 'its recipient has opted out'),
     ('sending', 'sent', 'accepted'),
     ('sending', 'failed', 'rejected, or out of attempts'),
+    ('sending', 'suppressed', 'rejected, as its recipient has opted out'),
     ('sending', 'pending', 'to be tried again, or given back unsent'),
     ('sending', 'in_doubt', 'no answer, or the daemon died'),
     ('in_doubt', 'pending', 'to be sent again: the rule''s policy, or a person'),

@@ -9,7 +9,7 @@ GRANT USAGE ON SCHEMA herald TO herald_rules, herald_capture, herald_daemon, her
 
 -- The daemon executes its functions, and nothing else.
 GRANT EXECUTE ON FUNCTION
-    herald.join(text, bigint, bigint[], text, int, text),
+    herald.join(text, bigint, bigint[], text, int, text, text, bigint),
     herald.turn(bigint, int, bigint[], bigint[], text[], text[], int[], int[], text[], text[], text[]),
     herald.plan(text, text, int),
     herald.plan_and_claim(bigint, int, int, int),

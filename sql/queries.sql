@@ -3,7 +3,7 @@
 -- The daemon.
 
 -- name: join
-select * from herald.join($1, $2::bigint, $3::bigint[], $4, $5::int, $6)
+select * from herald.join($1, $2::bigint, $3::bigint[], $4, $5::int, $6, $7, $8::bigint)
 
 -- name: turn
 select * from herald.turn($1::bigint, $2::int, $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::int[], $8::int[], $9::text[], $10::text[], $11::text[])

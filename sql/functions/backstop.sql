@@ -1,6 +1,6 @@
 -- herald.backstop(node, incarnation, asleep_sec, wakes): the look that a daemon takes every 30 s whether or not it was rung for: renews
 -- its listener's row, notes how often it woke (herald.listeners.wakes), leaves to a person what is in doubt and must not be sent again, lets
--- expire what no enabled sender may carry, as no claim meets it, frees messages that wait behind one that a user deleted, forgets old counts and requests, and lets the history forget.
+-- expire what no claim meets, since no enabled sender may carry it or since it is held until a person resumes it, frees messages that wait behind one that a user deleted, forgets old counts and requests, and lets the history forget.
 CREATE OR REPLACE FUNCTION herald.backstop(node_name text, daemon_incarnation bigint, asleep_sec int, daemon_wakes bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -22,12 +22,13 @@ BEGIN
        FROM (SELECT n.id, n.send_status
                FROM herald.lanes l
               CROSS JOIN LATERAL (
+                    SELECT CASE WHEN EXISTS (SELECT FROM herald.senders s
+                                              WHERE s.enabled AND s.channel = l.channel AND (l.sender IS NULL OR s.name = l.sender))
+                                THEN 'infinity' ELSE l.floor END AS first) f
+              CROSS JOIN LATERAL (
                     SELECT w.id, w.send_status FROM public.whatsapp_notifications w
-                     WHERE w.lane = l.id AND w.next_at BETWEEN l.floor AND clock_timestamp() AND w.owner IS NULL AND NOT w.behind
-                       AND w.expires_at <= clock_timestamp()
-                     ORDER BY w.next_at LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED) n
-              WHERE NOT EXISTS (SELECT FROM herald.senders s
-                                 WHERE s.enabled AND s.channel = l.channel AND (l.sender IS NULL OR s.name = l.sender))) x
+                     WHERE w.lane = l.id AND w.next_at >= f.first AND w.owner IS NULL AND NOT w.behind AND w.expires_at <= clock_timestamp()
+                     ORDER BY w.next_at LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED) n) x
      HAVING count(*) > 0;
     IF EXISTS (SELECT FROM public.whatsapp_notifications n WHERE n.behind) THEN
         LOCK TABLE herald.claim_lock IN EXCLUSIVE MODE;

@@ -48,11 +48,11 @@ BEGIN
              WHERE t.action = 'decide') d
      WHERE n.id = d.id;
     UPDATE public.whatsapp_notifications n
-       SET next_at = coalesce(herald.quiet_end(n, moment), moment)
+       SET next_at = least(coalesce(herald.quiet_end(n, moment), moment), n.expires_at)
       FROM unnest(ids, actions) AS t (id, action)
      WHERE t.action = 'quiet' AND n.id = t.id;
     UPDATE public.whatsapp_notifications n
-       SET next_at = coalesce((SELECT CASE WHEN bool_or(o.until IS NULL) THEN 'infinity' ELSE max(o.until) END
+       SET next_at = coalesce((SELECT CASE WHEN bool_or(o.until IS NULL) THEN 'infinity' ELSE least(max(o.until), n.expires_at) END
                                  FROM (VALUES ('template', n.template), ('recipient', n.target), ('recipient', n.recipient)) a (kind, name)
                                 CROSS JOIN LATERAL (SELECT h.until FROM herald.holds h
                                                      WHERE h.kind = a.kind AND h.name = a.name AND h.cause <> 'opt-out' OFFSET 0) o

@@ -1,6 +1,7 @@
 -- herald.compose_digests(rule): where something of the rule that is to be gathered is due, it and all else that waits to be gathered for
 -- the same recipient becomes one message, from digest_template over the fields count, list (the texts of the first digest_length, a line
--- each) and more (how many it leaves out, as "+ 190 more", or empty). What was gathered ends as 'suppressed' and points to that message.
+-- each) and more (how many it leaves out, as "+ 190 more", or empty). What was gathered ends as 'suppressed' and points to that message;
+-- its media are cancelled, as a digest is a text.
 CREATE OR REPLACE FUNCTION herald.compose_digests(rule herald.rules) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -46,6 +47,8 @@ BEGIN
            SET send_status = 'suppressed', next_at = NULL, behind = false, gathers = NULL, digest_id = digest,
                error = 'told with others in notification ' || digest
          WHERE n.id = ANY (one.ids) AND n.send_status = 'pending' AND n.owner IS NULL;
+        PERFORM herald.cancel_parts(n.id, 'what it belongs to was told in a digest, which has no media')
+           FROM public.whatsapp_notifications n WHERE n.id = ANY (one.ids) AND n.next_part IS NOT NULL;
     END LOOP;
 END
 $$;

@@ -10,6 +10,7 @@ BEGIN
     IF rule_id IS NULL THEN
         RAISE EXCEPTION 'there is no rule "%"', drop_rule.name USING HINT = 'SELECT name FROM herald.rules lists them.';
     END IF;
+    PERFORM herald.keep_planners_out(drop_rule.name);
     PERFORM herald.unwatch(w.tab::regclass, w.rule) FROM herald.watches w
       WHERE w.rule = drop_rule.name AND to_regclass(w.tab) IS NOT NULL;
     UPDATE public.whatsapp_notifications n

@@ -5,7 +5,7 @@
 -- result: 'done', 'busy' (the rule is being planned elsewhere), 'paused', 'failed' (then error says why, fit for a log, and
 -- herald.rules.error in full; the rule tries again later) or 'flood' (it paused itself). more: further events were left. n_found and
 -- so on as in herald.rules; n_set_aside: keys whose row could not be evaluated. The first sweep after herald.resume() is not judged by the flood limit.
--- At most one task a rule at a time, across all nodes: an advisory transaction lock. A sweep that somebody asks for meanwhile (next_sweep_at
+-- At most one task a rule at a time, across all nodes (herald.planning). A sweep that somebody asks for meanwhile (next_sweep_at
 -- is another one than when it began) stays due.
 CREATE OR REPLACE FUNCTION herald.plan(
     rule_name text,
@@ -52,7 +52,8 @@ BEGIN
         RETURN;
     END IF;
     planned_rule := rule.name;
-    IF NOT pg_try_advisory_xact_lock(hashtext('herald.plan'), hashtext(rule_name)) THEN
+    PERFORM FROM herald.planning p WHERE p.rule = rule.name FOR NO KEY UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
         result := 'busy';
         RETURN;
     END IF;

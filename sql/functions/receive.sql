@@ -3,7 +3,7 @@
 --   gateways, accounts  whose receipt it is: 'cloud' and the phone_number_id, 'wppconnect' and the session, …
 --   message_ids         the gateway's id of the message
 --   ids, attempt_ids    of ours, where the gateway echoes them (the Cloud API and Twilio do); else NULL
---   statuses            'sent', 'delivered', 'read', 'failed'
+--   statuses            'sent', 'delivered', 'read', 'failed', 'opted out' (failed, as the recipient wants no messages)
 --   seconds             when, since 1970; NULL: now
 --   errors              why it failed, for a person
 --
@@ -53,6 +53,11 @@ BEGIN
           INTO found_ids FROM unnest(found_ids) WITH ORDINALITY u (f, place);
     END IF;
 
+    IF 'opted out' = ANY (statuses) THEN
+        PERFORM herald.take_refusals(array_agg(u.found_id), array_agg(u.error))
+           FROM unnest(found_ids, statuses, errors) u (found_id, status, error) WHERE u.status = 'opted out';
+        statuses := array_replace(statuses, 'opted out', 'failed');
+    END IF;
     kept := herald.keep_early(found_ids, gateways, accounts, message_ids, ids, attempt_ids, statuses, moments, errors);
     PERFORM herald.apply_receipts(found_ids, message_ids, attempt_ids, statuses, moments, errors);
 

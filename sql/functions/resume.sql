@@ -1,7 +1,7 @@
 -- herald.resume(kind, name, discard): takes every hold off it, whatever its cause (but a person's opt-out: see herald.opt_in()).
 -- A rule is swept at once: what is due is sent.
 -- discard, for a rule: what its source holds now is recorded as suppressed, and what of it waits is cancelled; it begins with the
--- future. Returns a sentence that says what happened.
+-- future, after what is being planned at this moment. Returns a sentence that says what happened.
 CREATE OR REPLACE FUNCTION herald.resume(kind text, name text DEFAULT '', discard boolean DEFAULT false) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -19,6 +19,7 @@ BEGIN
     IF discard AND resume.kind <> 'rule' THEN
         RAISE EXCEPTION 'only a rule can be resumed with discard' USING HINT = 'Cancel waiting messages with herald.cancel(id).';
     END IF;
+    PERFORM herald.keep_planners_out(resume.name) WHERE discard;
     WITH gone AS (
         DELETE FROM herald.holds h WHERE h.kind = resume.kind AND h.name = coalesce(resume.name, '') AND h.cause <> 'opt-out'
         RETURNING h.cause

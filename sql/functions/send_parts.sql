@@ -1,5 +1,6 @@
 -- herald.send_parts(ids, senders): what came before these parts was accepted, by these senders, which carry them too: they are due after
--- part_gap, before whatever else waits for the sender, and whatever longer gap it has.
+-- part_gap, before whatever else waits for the sender, and whatever longer gap it has. So are those that had ended with a message that is
+-- told after all.
 CREATE OR REPLACE FUNCTION herald.send_parts(ids bigint[], senders text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -12,7 +13,7 @@ BEGIN
            expires_at = greatest(n.expires_at, due + interval '1 hour'),
            lane = herald.make_lane(n.channel, t.sender, n.rule, 1000000)
       FROM unnest(ids, senders) t (id, sender)
-     WHERE n.id = t.id AND n.send_status IN ('pending', 'cancelled') AND n.owner IS NULL;
+     WHERE n.id = t.id AND n.send_status IN ('pending', 'cancelled', 'expired') AND n.owner IS NULL AND n.media IS NOT NULL;
     UPDATE herald.sender_state g SET next_at = due WHERE g.sender = ANY (senders) AND g.next_at > due;
 END
 $$;

@@ -47,6 +47,8 @@ BEGIN
         UPDATE public.whatsapp_notifications w
            SET send_status = 'failed', next_at = NULL, behind = false, response_code = code, response_body = reply_body, error = why
          WHERE w.id = the_id;
+        PERFORM herald.cancel_parts(the_id) WHERE n.next_part IS NOT NULL AND n.part_of IS NULL;
+        PERFORM herald.send_parts(ARRAY[n.next_part], ARRAY[n.sender]) WHERE n.next_part IS NOT NULL AND n.part_of IS NOT NULL;
         PERFORM herald.fall_back(ARRAY[the_id]);
     ELSIF outcome = 'wait' AND n.attempt_id = the_attempt_id AND n.send_status = 'in_doubt' THEN
         -- Certainly not taken, as is known now.

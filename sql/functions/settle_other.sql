@@ -27,6 +27,9 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;  -- deleted meanwhile
     END IF;
+    IF outcome = 'rejected' AND scope = 'recipient' THEN
+        PERFORM herald.take_refusals(ARRAY[the_id], ARRAY[why]);
+    END IF;
     IF n.attempt_id IS DISTINCT FROM the_attempt_id OR n.owner IS NULL THEN
         PERFORM herald.settle_late(the_id, the_attempt_id, outcome, code, NULL, reply_body, why);
         RETURN;
@@ -42,7 +45,10 @@ BEGIN
     n.error := why;
     n.owner := NULL;
     n.next_at := NULL;
-    IF outcome = 'rejected' THEN
+    IF outcome = 'rejected' AND scope = 'recipient' THEN
+        n.send_status := 'suppressed';
+        n.error := 'opted out: ' || why;
+    ELSIF outcome = 'rejected' THEN
         n.send_status := 'failed';
     ELSIF outcome = 'in_doubt' THEN
         n.send_status := 'in_doubt';
@@ -80,7 +86,7 @@ BEGIN
        SET send_status = n.send_status, attempts = n.attempts, next_at = n.next_at, owner = NULL,
            response_code = n.response_code, response_body = n.response_body, error = n.error
      WHERE w.id = the_id;
-    IF n.send_status = 'failed' THEN
+    IF n.send_status IN ('failed', 'suppressed') THEN
         -- Without its text a picture says nothing; without one of the pictures the others do.
         PERFORM herald.cancel_parts(the_id) WHERE n.next_part IS NOT NULL AND n.part_of IS NULL;
         PERFORM herald.send_parts(ARRAY[n.next_part], ARRAY[n.sender]) WHERE n.next_part IS NOT NULL AND n.part_of IS NOT NULL;

@@ -212,8 +212,7 @@ static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, co
 }
 
 void dispatcher_take_over(struct dispatcher *d, const struct pg_result *result, bool is_lost) {
-    bool was_lent = d->lent > 0;
-    bool missed = false;
+    bool was_lent = d->lent > 0, missed = false;
     struct store_row row;
 
     d->lent = 0;

@@ -23,6 +23,7 @@ struct fleet {
     struct list flying, finished, unsent, all;
     uint64_t oldest_finished_usec;
     uint64_t accepted;
+    int64_t last_attempt;
     sd_event_source *landing; /* calls landed for those that ended without leaving */
 };
 
@@ -123,6 +124,8 @@ static int take_off(struct fleet *fleet, struct flight *f, uint64_t time_limit_u
 void fleet_launch(struct fleet *fleet, struct flight *f, uint64_t time_limit_usec, bool unsent) {
     int r;
 
+    if (f->message.attempt_id > fleet->last_attempt)
+        fleet->last_attempt = f->message.attempt_id;
     if (unsent) {
         list_add(&fleet->unsent, f);
         return;
@@ -159,6 +162,10 @@ size_t fleet_in_flight(const struct fleet *fleet) {
 
 uint64_t fleet_accepted(const struct fleet *fleet) {
     return fleet->accepted;
+}
+
+int64_t fleet_last_attempt(const struct fleet *fleet) {
+    return fleet->last_attempt;
 }
 
 size_t fleet_finished(const struct fleet *fleet) {

@@ -23,6 +23,7 @@ void fleet_launch(struct fleet *fleet, struct flight *f, uint64_t time_limit_use
 
 size_t fleet_in_flight(const struct fleet *fleet);
 uint64_t fleet_accepted(const struct fleet *fleet);
+int64_t fleet_last_attempt(const struct fleet *fleet); /* the highest that it ever had */
 
 /* Those that have ended and are not recorded, in order; borrowed until the next call that changes them. */
 size_t fleet_finished(const struct fleet *fleet);

@@ -98,7 +98,12 @@ static void on_joined(_unused_ struct pg *pg, const struct pg_result *result, co
     store_read_joined(result, &joined);
     if (!joining_check_schema(d, joined.schema_version) && !d->is_draining)
         return; /* where it drains, what was in flight is still recorded */
-    if (joined.given_back + joined.in_doubt > 0)
+    if (joined.forgotten >= 0)
+        log_event(LOG_EVENT_DATABASE_BACK, LOG_WARNING, NULL,
+                  "another database server answers now, and may not have received all that the last one knew: %" PRId64
+                  " messages are in doubt for that, and up to %" PRId64 " may be sent again without a mark",
+                  joined.in_doubt, joined.forgotten);
+    else if (joined.given_back + joined.in_doubt > 0)
         log_event(LOG_EVENT_RESCUED, LOG_NOTICE, NULL, "%" PRId64 " messages claimed in a lost answer go back; %" PRId64
                   " of an earlier daemon of this node are in doubt", joined.given_back, joined.in_doubt);
     if (d->was_lost)
@@ -106,6 +111,7 @@ static void on_joined(_unused_ struct pg *pg, const struct pg_result *result, co
     d->was_lost = false;
     d->identity.incarnation = joined.incarnation;
     d->identity.joins = joined.joins;
+    (void) snprintf(d->identity.timeline, sizeof(d->identity.timeline), "%s", joined.timeline);
     d->stage = STAGE_TURNING;
     d->failed_turns = 0;
     d->held_off_until = 0;
@@ -128,6 +134,7 @@ static void on_listening(struct pg *pg, _unused_ const struct pg_result *result,
     }
     d->stage = STAGE_JOINING;
     fleet_all(d->fleet, &flights, &count);
+    d->identity.last_attempt = fleet_last_attempt(d->fleet);
     r = store_join(pg, &d->identity, flights, count, on_joined, d);
     if (r < 0)
         joining_start_over(d, strerror(-r));

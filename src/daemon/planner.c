@@ -164,7 +164,7 @@ static void plan_broke(struct lane *l, const struct pg_error *error) {
     if (t->unrecorded == 0)
         planned_log_failed(t->rule, why);
     if (is_timeout && !t->is_sweep && t->batch > 1) {
-        t->batch /= 2;
+        t->batch = t->batch > 8 ? t->batch / 8 : 1; /* alone, a key that is too slow is set aside */
         lane_put_back(l, BUSY_PAUSE_USEC);
         return;
     }
@@ -200,6 +200,7 @@ static void on_planned(_unused_ struct pg *pg, const struct pg_result *result, c
         return;
     }
     store_read_planned(result, &done);
+    l->task->batch = l->task->batch < BATCH / 2 ? l->task->batch * 2 : BATCH;
     planned_log_outcome(done.rule, done.result, done.error, done.set_aside);
     if (l->task->is_sweep && strcmp(done.result, "done") == 0)
         planned_log_swept(&done);

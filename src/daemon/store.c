@@ -32,6 +32,10 @@ static uint64_t parse_xid(const char *text) {
     return text && parse_int(text, 0, INT64_MAX, &value) == 0 ? (uint64_t) value : 0;
 }
 
+static const char *text_or_empty(const char *text) {
+    return text ? text : "";
+}
+
 static void append_attempts(struct buf *b, struct flight *const *flights, size_t count) {
     pg_array_begin(b);
     for (size_t i = 0; i < count; i++)
@@ -46,7 +50,7 @@ int store_listen(struct pg *pg, pg_done_fn done, void *userdata) {
 int store_join(struct pg *pg, const struct store_identity *identity, struct flight *const *flights, size_t count,
                pg_done_fn done, void *userdata) {
     _cleanup_(buf_done) struct buf attempts = BUF_MAX(ARRAY_BYTES_MAX);
-    struct number incarnation, pid;
+    struct number incarnation, pid, last_attempt;
     char host[HOST_BYTES] = "";
 
     (void) gethostname(host, sizeof(host) - 1);
@@ -54,7 +58,8 @@ int store_join(struct pg *pg, const struct store_identity *identity, struct flig
     if (buf_error(&attempts))
         return buf_error(&attempts);
     const char *parameters[] = {identity->node, number_text(&incarnation, identity->incarnation), buf_string(&attempts), host,
-                                number_text(&pid, getpid()), PGHERALD_VERSION};
+                                number_text(&pid, getpid()), PGHERALD_VERSION, identity->timeline,
+                                number_text(&last_attempt, identity->last_attempt)};
     return pg_query(pg, QUERY_JOIN, parameters, STORE_TIME_LIMIT_USEC, done, userdata);
 }
 
@@ -63,7 +68,9 @@ void store_read_joined(const struct pg_result *result, struct store_joined *ret)
                                   .schema_version = pg_int(result, 0, 1, 0),
                                   .given_back = pg_int(result, 0, 2, 0),
                                   .in_doubt = pg_int(result, 0, 3, 0),
-                                  .joins = pg_int(result, 0, 4, 0)};
+                                  .joins = pg_int(result, 0, 4, 0),
+                                  .timeline = text_or_empty(pg_text(result, 0, 5)),
+                                  .forgotten = pg_int(result, 0, 6, -1)};
 }
 
 /* The columns of herald.settle(), one array each. */
@@ -72,11 +79,12 @@ enum { IDS, ATTEMPTS, OUTCOMES, SCOPES, WAITS, CODES, MESSAGE_IDS, BODIES, ERROR
 static void append_outcome(struct buf arrays[ARRAYS], const struct flight *f, bool with_reply) {
     const struct outcome *o = &f->outcome;
     bool accepted = o->kind == OUTCOME_ACCEPTED, waits = o->kind == OUTCOME_WAIT;
+    bool is_scoped = waits || (o->kind == OUTCOME_REJECTED && o->scope == SCOPE_RECIPIENT);
 
     pg_array_add_int(&arrays[IDS], f->message.id);
     pg_array_add_int(&arrays[ATTEMPTS], f->message.attempt_id);
     pg_array_add(&arrays[OUTCOMES], outcome_kind_to_string(o->kind));
-    pg_array_add(&arrays[SCOPES], waits ? outcome_scope_to_string(o->scope) : NULL);
+    pg_array_add(&arrays[SCOPES], is_scoped ? outcome_scope_to_string(o->scope) : NULL);
     if (waits && o->wait_sec >= 0)
         pg_array_add_int(&arrays[WAITS], o->wait_sec);
     else
@@ -137,10 +145,6 @@ static int64_t int_or(const char *text, int64_t min, int64_t max, int64_t fallba
     int64_t value;
 
     return text && parse_int(text, min, max, &value) >= 0 ? value : fallback;
-}
-
-static const char *text_or_empty(const char *text) {
-    return text ? text : "";
 }
 
 static void read_look(const struct pg_result *r, size_t i, struct store_row *ret) {

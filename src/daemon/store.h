@@ -15,10 +15,14 @@ enum { STORE_WAKE_RUNG, STORE_WAKE_CLOCK, STORE_WAKE_BACKSTOP, STORE_WAKES };
 enum { STORE_TIME_LIMIT_USEC = 15 * 1000 * 1000 };
 
 /* The name under which a daemon attends a database. Borrowed. */
+enum { STORE_TIMELINE_BYTES = 9 };
+
 struct store_identity {
     const char *node;
     int64_t incarnation; /* 0 until the first join */
     int64_t joins;       /* that herald.join() told last */
+    char timeline[STORE_TIMELINE_BYTES]; /* likewise; "" until the first join */
+    int64_t last_attempt; /* the highest that was claimed */
 };
 
 int store_listen(struct pg *pg, pg_done_fn done, void *userdata) _must_check_;
@@ -29,6 +33,8 @@ int store_join(struct pg *pg, const struct store_identity *identity, struct flig
 
 struct store_joined {
     int64_t incarnation, schema_version, given_back, in_doubt, joins;
+    const char *timeline; /* into the result */
+    int64_t forgotten;    /* attempts, at most; -1: it is the same server as the last time */
 };
 void store_read_joined(const struct pg_result *result, struct store_joined *ret);
 

@@ -10,7 +10,8 @@
 
 enum outcome_kind {
     OUTCOME_ACCEPTED, /* the gateway took it, and gave it an id */
-    OUTCOME_REJECTED, /* this message will never be taken: failed, with the gateway's reason */
+    OUTCOME_REJECTED, /* this message will never be taken: failed, with the gateway's reason. Of SCOPE_RECIPIENT: nor will any
+                         other, as the recipient has opted out */
     OUTCOME_WAIT,     /* not taken; the scope waits */
     OUTCOME_IN_DOUBT, /* it may have been taken */
 };
@@ -26,7 +27,7 @@ enum {
 
 struct outcome {
     enum outcome_kind kind;
-    enum outcome_scope scope; /* of a wait */
+    enum outcome_scope scope; /* of a wait, or of one that is rejected */
     int64_t wait_sec;         /* of a wait: as long as the gateway said, or WAIT_BY_BACKOFF */
     int status;               /* HTTP status, 0 without an answer */
     char message_id[OUTCOME_MESSAGE_ID_BYTES]; /* of an accepted one; "" else */

@@ -3,6 +3,8 @@
 
 #include "gateway/outcome.h"
 
+enum { TWILIO_CODE_OPTED_OUT = 21610 };
+
 /* The table that decides about an answer that is no success. code: Twilio's own, or OUTCOME_CODE_NONE: then it may not even be
  * Twilio who speaks. */
 const struct outcome_rule *twilio_table(const struct reply *reply, int64_t code);

@@ -18,6 +18,7 @@
 #include <libpq-fe.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/parse.h"
 #include "io/pg_watch.h"
 
@@ -34,16 +35,13 @@ struct pg {
     char *application_name;
     struct pg_handler handler;
     void *userdata;
-
     enum pg_state state;
     unsigned generation; /* counts closings: a callback may have closed, and even connected again */
     PGconn *conn;
     struct pg_watch watch;
     const char *host;         /* which host libpq is at: compared, never read */
     uint64_t host_limit_usec; /* time for one address */
-
-    uint64_t limit_usec;    /* for the error text */
-
+    uint64_t limit_usec;      /* for the error text */
     const char *script; /* borrowed: turns a position into a line */
     PGresult *kept;     /* of the query under way */
     pg_done_fn done;
@@ -54,15 +52,17 @@ struct pg {
 
 /* ---- Errors ---- */
 
-static void error_from_result(struct pg_error *e, const PGresult *result, const char *script) {
+/* The detail may be a row, with what it says and to whom: a person may see it, and the log of a service only for debugging. */
+static void error_from_result(const struct pg *pg, const PGresult *result, struct pg_error *e) {
     const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
     pg_error_set(e, "%s", primary ? primary : PQresultErrorMessage(result));
     (void) snprintf(e->sqlstate, sizeof(e->sqlstate), "%s", sqlstate ? sqlstate : "");
-    pg_error_add(e, PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL));
+    if (!pg->watch.event || log_get_level() >= LOG_DEBUG)
+        pg_error_add(e, PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL));
     pg_error_add(e, PQresultErrorField(result, PG_DIAG_MESSAGE_HINT));
-    pg_error_add_line(e, script, PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION));
+    pg_error_add_line(e, pg->script, PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION));
 }
 
 /* Notices are not for us, but a server that shuts down says so in one before it closes. */
@@ -71,7 +71,7 @@ static void on_notice(void *userdata, const PGresult *notice) {
     const char *sqlstate = PQresultErrorField(notice, PG_DIAG_SQLSTATE);
 
     if (sqlstate && strncmp(sqlstate, "57P", 3) == 0)
-        error_from_result(&pg->farewell, notice, NULL);
+        error_from_result(pg, notice, &pg->farewell);
 }
 
 /* ---- Closing and failing ---- */
@@ -102,7 +102,7 @@ static void describe_loss(struct pg *pg, struct pg_error *ret) {
     if (pg->farewell.text[0])
         memmove(ret, &pg->farewell, sizeof(*ret)); /* may be the same */
     else if (pg->kept && PQresultErrorField(pg->kept, PG_DIAG_SQLSTATE))
-        error_from_result(ret, pg->kept, pg->script);
+        error_from_result(pg, pg->kept, ret);
     else
         pg_error_set_loss(ret, PQerrorMessage(pg->conn), pg->state == STATE_CLOSED || pg->state == STATE_CONNECTING);
 }
@@ -248,7 +248,7 @@ static void finish_query(struct pg *pg) {
     bool ok = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_EMPTY_QUERY;
 
     if (!ok)
-        error_from_result(&error, result.rows, pg->script);
+        error_from_result(pg, result.rows, &error);
     pg->state = STATE_IDLE;
     pg_watch_deadline(&pg->watch, 0);
     pg->script = NULL;
@@ -335,8 +335,7 @@ void pg_dispatch(short events, void *userdata) {
     struct pg *pg = userdata;
 
     /* An answer that is read after its deadline is none: this process was stopped meanwhile, and what it says holds no more. */
-    if (events == 0 ||
-        (pg->state == STATE_QUERY && pg->watch.deadline_usec != 0 && clock_monotonic_usec() >= pg->watch.deadline_usec))
+    if (events == 0 || (pg->state == STATE_QUERY && pg_watch_is_past(&pg->watch)))
         deadline_passed(pg);
     else if (pg->state == STATE_CONNECTING)
         connect_step(pg);

@@ -19,9 +19,10 @@ struct pg;
 
 /* What went wrong; filled on failure only. */
 struct pg_error {
-    char sqlstate[6];                /* "" where the connection broke, or never came to be, and the server gave none */
-    char text[PG_ERROR_TEXT_BYTES];  /* primary message, and after " · " detail and hint; foreign text */
-    bool connection_lost;            /* the connection is gone; otherwise it can go on */
+    char sqlstate[6];               /* "" where the connection broke, or never came to be, and the server gave none */
+    /* Primary message, and after " · " detail (of a service at level debug only) and hint; foreign. */
+    char text[PG_ERROR_TEXT_BYTES];
+    bool connection_lost;           /* the connection is gone; otherwise it can go on */
 };
 
 /* An SQLSTATE of our own: the connection string can't be read, so there is no sense in trying again. */

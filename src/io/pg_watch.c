@@ -72,3 +72,7 @@ void pg_watch_deadline(struct pg_watch *w, uint64_t deadline_usec) {
     (void) sd_event_source_set_time(w->timer, deadline_usec);
     (void) sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
 }
+
+bool pg_watch_is_past(const struct pg_watch *w) {
+    return w->deadline_usec != 0 && clock_monotonic_usec() >= w->deadline_usec;
+}

@@ -34,3 +34,6 @@ void pg_watch_forget(struct pg_watch *w);
 
 /* 0: none. The past: ready is called from the loop at once. */
 void pg_watch_deadline(struct pg_watch *w, uint64_t deadline_usec);
+
+/* Whether it has passed. */
+bool pg_watch_is_past(const struct pg_watch *w);

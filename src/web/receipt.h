@@ -14,7 +14,7 @@ struct receipt {
     const char *gateway;    /* "cloud", "twilio", … */
     const char *account;    /* phone_number_id, account_sid, session, instance */
     const char *message_id; /* the gateway's */
-    const char *status;     /* "sent", "delivered", "read", "failed" */
+    const char *status;     /* "sent", "delivered", "read", "failed", "opted out" (failed, as the recipient wants none) */
     const char *error;      /* of a failure, printable; else NULL */
     int64_t id, attempt_id; /* of ours, as echoed; 0: there was no echo of ours */
     int64_t at_sec;         /* since 1970; 0: not said */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/cloud_table.h"
 #include "gateway/scrub.h"
 #include "web/change.h"
 #include "web/receipt.h"
@@ -52,6 +53,7 @@ static int read_update(const struct json_value *update, const char *account, rec
     struct receipt receipt = {
         .gateway = "cloud", .account = account, .message_id = json_text_at(update, "id"), .status = status_of(update)};
     const struct json_value *id = json_at(update, "id");
+    int64_t code;
 
     if (!receipt.status || !id || json_type(id) != JSON_STRING || !*receipt.message_id ||
         strlen(receipt.message_id) > RECEIPT_MESSAGE_ID_BYTES)
@@ -62,6 +64,8 @@ static int read_update(const struct json_value *update, const char *account, rec
             return 0;
         if (write_error(update, error) < 0)
             return -ENOMEM;
+        if (json_int_at(update, "errors.0.code", &code) >= 0 && code == CLOUD_CODE_OPTED_OUT)
+            receipt.status = "opted out";
         receipt.error = error;
     }
     receipt_read_echo(json_text_at(update, "biz_opaque_callback_data"), &receipt);

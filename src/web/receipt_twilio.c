@@ -23,14 +23,16 @@ static const char *status_of(const char *status) {
     return NULL;
 }
 
-/* "63016: more than 24 hours since …" */
-static int write_error(const struct form *form, struct buf *out) {
+/* "63016: more than 24 hours since …"; *ret_code: 0 where there is none. */
+static int write_error(const struct form *form, struct buf *out, int64_t *ret_code) {
     const char *text = form_value(form, "ErrorCode"), *meaning;
     int64_t code;
     int r = buf_append_string(out, "the gateway reports a failure");
 
+    *ret_code = 0;
     if (r < 0 || !text || parse_int(text, 1, CODE_MAX, &code) < 0)
         return r;
+    *ret_code = code;
     meaning = twilio_meaning(code);
     return buf_printf(out, " %" PRId64 "%s%s", code, meaning ? ": " : "", meaning ? meaning : "");
 }
@@ -46,10 +48,13 @@ int receipt_read_twilio(const struct form *form, const char *echo, receipt_fn on
         !*receipt.message_id || strlen(receipt.message_id) > RECEIPT_MESSAGE_ID_BYTES)
         return 0;
     if (strcmp(receipt.status, "failed") == 0) {
-        int r = write_error(form, &error);
+        int64_t code;
+        int r = write_error(form, &error, &code);
 
         if (r < 0)
             return r;
+        if (code == TWILIO_CODE_OPTED_OUT)
+            receipt.status = "opted out";
         receipt.error = buf_string(&error);
     }
     receipt_read_echo(echo, &receipt);

@@ -23,7 +23,7 @@ struct watcher {
     struct senders *senders;
     struct watcher_request *asking, *asked; /* asked: the query under way is theirs */
     bool must_read_senders, must_look;
-    bool is_new; /* since it was connected, it has not looked */
+    bool is_new; /* what came since the last look may have been missed */
     sd_event_source *look; /* when connected: the next look; else: connecting again */
     struct backoff backoff;
     char problem[PROBLEM_BYTES_MAX + 1]; /* the last that was told; "": none */
@@ -72,10 +72,10 @@ static void on_looked(_unused_ struct pg *pg, _unused_ const struct pg_result *r
                       void *userdata) {
     struct watcher *w = userdata;
 
-    if (error)
+    if (error) {
         tell_problem(w, error->text);
-    else
-        w->is_new = false;
+        w->is_new = true;
+    }
     go_on(w);
 }
 
@@ -104,11 +104,13 @@ static void go_on(struct watcher *w) {
     } else if (w->must_look) {
         const char *parameters[] = {w->is_new ? "true" : "false"};
 
-        w->must_look = false;
+        w->must_look = w->is_new = false;
         r = pg_query(w->pg, QUERY_WEB_LOOKS, parameters, QUERY_LIMIT_USEC, on_looked, w);
     }
-    if (r < 0)
+    if (r < 0) {
         answer(TAKE_PTR(w->asked), NULL);
+        w->is_new = true;
+    }
 }
 
 static void schedule(struct watcher *w, uint64_t in_usec) {
@@ -151,6 +153,10 @@ void watcher_reload(struct watcher *w, const char *credentials_dir) {
     w->credentials_dir = credentials_dir;
     w->must_read_senders = true;
     go_on(w);
+}
+
+void watcher_missed(struct watcher *w) {
+    w->is_new = true;
 }
 
 void watcher_ask_figures(struct watcher *w, struct watcher_request *request) {

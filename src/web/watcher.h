@@ -30,6 +30,9 @@ const struct senders *watcher_senders(const struct watcher *w);
 /* Reads senders and secrets now; credentials_dir from now on, borrowed. */
 void watcher_reload(struct watcher *w, const char *credentials_dir);
 
+/* A webhook could not be recorded: as if the process had been away. */
+void watcher_missed(struct watcher *w);
+
 /* In whoever waits for figures; told once: in Prometheus' text format, or NULL where the database does not answer. */
 struct watcher_request {
     void (*done)(const char *figures, void *userdata);

@@ -64,12 +64,16 @@ static void on_lost(const char *text, void *userdata) {
     struct web *w = userdata;
 
     w->was_lost = true;
+    watcher_missed(w->watcher);
     log_event(LOG_EVENT_DATABASE_LOST, LOG_WARNING, NULL,
               "the database is away, trying again; webhooks are told to come again: %s", text);
     tell_status(w);
 }
 
-static void on_refused(const char *text, _unused_ void *userdata) {
+static void on_refused(const char *text, void *userdata) {
+    struct web *w = userdata;
+
+    watcher_missed(w->watcher);
     log_error("what webhooks told could not be recorded; gateways that repeat them do so later: %s", text);
 }
 

@@ -17,7 +17,8 @@ struct reading {
 };
 
 static inline bool is_status(const char *text) {
-    return strcmp(text, "sent") == 0 || strcmp(text, "delivered") == 0 || strcmp(text, "read") == 0 || strcmp(text, "failed") == 0;
+    return strcmp(text, "sent") == 0 || strcmp(text, "delivered") == 0 || strcmp(text, "read") == 0 ||
+           strcmp(text, "failed") == 0 || strcmp(text, "opted out") == 0;
 }
 
 static inline int check_receipt(const struct receipt *r, void *userdata) {
@@ -27,7 +28,7 @@ static inline int check_receipt(const struct receipt *r, void *userdata) {
     HOLDS(*r->message_id && strlen(r->message_id) <= RECEIPT_MESSAGE_ID_BYTES);
     HOLDS(text_is_utf8(r->message_id, strlen(r->message_id)));
     HOLDS(is_status(r->status));
-    HOLDS((strcmp(r->status, "failed") == 0) == (r->error != NULL));
+    HOLDS((strcmp(r->status, "failed") == 0 || strcmp(r->status, "opted out") == 0) == (r->error != NULL));
     HOLDS(!r->error || (*r->error && strlen(r->error) <= RECEIPT_ERROR_BYTES && is_printable(r->error)));
     HOLDS(!r->error || !holds_number(r->error));
     HOLDS((r->id > 0 && r->attempt_id > 0) || (r->id == 0 && r->attempt_id == 0));

@@ -28,7 +28,7 @@ static inline void check_outcome(const struct outcome *o, const struct reply *re
     HOLDS((o->kind == OUTCOME_ACCEPTED) == (o->reason[0] == '\0'));
     HOLDS(o->kind == OUTCOME_ACCEPTED || o->message_id[0] == '\0');
     HOLDS(o->kind != OUTCOME_ACCEPTED || (reply->kind == REPLY_COMPLETE && reply->status == o->status));
-    HOLDS(o->kind == OUTCOME_WAIT || o->scope == SCOPE_MESSAGE);
+    HOLDS(o->kind == OUTCOME_WAIT || o->scope == SCOPE_MESSAGE || (o->kind == OUTCOME_REJECTED && o->scope == SCOPE_RECIPIENT));
     HOLDS(o->wait_sec == WAIT_BY_BACKOFF || (o->wait_sec >= 0 && o->wait_sec <= WAIT_MAX_SEC));
     HOLDS(!holds_piece(o->reason, SECRET, SECRET_PIECE));
     HOLDS(!holds_piece(o->reason, BODY, BODY_PIECE));

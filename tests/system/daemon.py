@@ -1,5 +1,6 @@
 """The processes that system tests talk to: the daemon, and the sandbox as its gateway. Fixtures: `start_daemon`, `sandbox`."""
 
+import atexit
 import contextlib
 import http.client
 import json
@@ -20,11 +21,14 @@ from conftest import PGHERALD, environment, wait_until
 class Process:
     """The binary, running. Its output goes to a file: a full pipe would stop it. within: the start of a command line that runs it."""
 
+    started = []
+
     def __init__(self, directory, name, arguments, env=None, within=()):
         self.log = Path(directory) / f"{name}.log"
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([*within, PGHERALD, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=environment(**(env or {})))
+        self.started.append(self.process)
 
     @property
     def pid(self):
@@ -68,6 +72,14 @@ class Process:
             self.process.kill()
             self.wait()
             raise
+
+
+@atexit.register
+def end_what_still_runs():
+    """A test that failed may have left its daemon behind, which would look for its database for ever."""
+    for process in Process.started:
+        if process.poll() is None:
+            process.kill()
 
 
 class Sandbox(Process):

@@ -18,9 +18,9 @@ def accepted(claim, message_id="wamid.1", code=200, body="{}"):
     return Outcome(claim.id, claim.attempt_id, "accepted", None, -1, code, message_id, body, None)
 
 
-def rejected(claim, error="not on WhatsApp", code=400):
-    """The gateway will never take it."""
-    return Outcome(claim.id, claim.attempt_id, "rejected", None, -1, code, None, "{}", error)
+def rejected(claim, error="not on WhatsApp", code=400, scope=None):
+    """The gateway will never take it; scope "recipient": as they have opted out."""
+    return Outcome(claim.id, claim.attempt_id, "rejected", scope, -1, code, None, "{}", error)
 
 
 def wait(claim, scope, seconds=-1, error="busy", code=503):
@@ -59,7 +59,7 @@ class Daemon:
         self.db = db
         self.node = node
         self.connection = db.connect(login(db.cluster, "herald_daemon"))
-        self.joined = self._row("SELECT incarnation, schema_version, given_back, in_doubt FROM herald.join(%s, %s, %s::bigint[], %s, 4711, '0')",
+        self.joined = self._row("SELECT incarnation, schema_version, given_back, in_doubt FROM herald.join(%s, %s, %s::bigint[], %s, 4711, '0', '', 0)",
                                 node, incarnation, list(in_flight), "host-of-" + node)
         self.incarnation = self.joined[0]
 

@@ -366,7 +366,7 @@ def test_table_is_aligned_by_display_width(db):
 
 
 def test_wide_table_fits_the_terminal(db):
-    name = "somebody " + "x" * 300
+    name = "somebody " + "x" * 200
     db.sql("INSERT INTO herald.recipients (name, address) VALUES (%s, '+8801711000000')", name)
     db.pgherald("send", name, "text", status=0)
     coloured, plain = Terminal("--dsn", db.dsn(), "list", columns=100), Terminal("--dsn", db.dsn(), "list", columns=100, NO_COLOR="1")

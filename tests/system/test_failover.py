@@ -1,6 +1,7 @@
 """The primary dies and its standby is promoted, under a connection string of both hosts: real streaming replication."""
 
 import contextlib
+import re
 import time
 
 import pytest
@@ -84,3 +85,33 @@ def test_the_primary_dies_and_its_standby_is_promoted(is_synchronous, sink, tmp_
         checked = db.pgherald("check").stdout
         assert ("Set synchronous_standby_names, or accept it." in checked) != is_synchronous
         fail_over(db, standby, is_synchronous, sink, tmp_path)
+
+
+def test_what_a_failover_may_have_forgotten_is_marked_or_told(sink, tmp_path):
+    """The standby had fallen behind: what was recorded since then is not there. It is in doubt where the claim at least is there, and
+    the rest is counted."""
+    with replicated(is_synchronous=False) as (db, standby):
+        app = Application(db, sink)
+        daemon = Daemon(tmp_path, both_hosts(db, standby), credentials=CREDENTIALS, max_in_flight=16, log_level="info")
+        ids = app.insert(600)
+        wait_until(lambda: sink.stats()["received"] > 100, "a flow", 20, 0.001)
+        standby.sql("ALTER SYSTEM SET primary_conninfo = ''")
+        standby.sql("SELECT pg_reload_conf()")
+        wait_until(lambda: not db.sql("SELECT FROM pg_stat_replication"), "the standby is cut off", 20, 0.001)
+        cut = sink.stats()["received"]
+        wait_until(lambda: sink.stats()["received"] >= cut + 150, "messages that the standby does not hear of", 20, 0.001)
+        db.cluster.stop("immediate")
+        standby.promote()
+        new = Database(standby, db.name)
+        app.db = new
+        app.wait_for(ids)
+        app.wait_settled()
+        said = re.search(r"another database server answers now.*: (\d+) messages are in doubt for that, and up to (\d+) may be sent again", daemon.output())
+        in_doubt, forgotten = map(int, said.groups())
+        repeats = app.repeats()
+        print(f"{len(repeats)} came twice; {said[0]}")
+        assert app.counts() == {"sent": 600} and len(repeats) >= 100
+        assert len(app.unmarked(repeats)) <= forgotten <= len(repeats) + 64
+        assert in_doubt == new.value("SELECT count(*) FROM herald.attempts WHERE error LIKE 'another database server%%'")
+        assert daemon.stop() == 0
+        new.close()

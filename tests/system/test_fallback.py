@@ -147,3 +147,46 @@ def test_what_failed_long_ago_is_not_told_by_a_sweep(db, daemon):
     daemon.turn(*(rejected(c) for c in daemon.turn().claims), room=0)
     db.sql("UPDATE public.whatsapp_notifications SET created_at = created_at - interval '9 days'; UPDATE herald.attempts SET at = at - interval '3 days'; DELETE FROM herald.events")
     assert daemon.plan("fallback")["found"] == 0
+
+
+def opted_out(db):
+    return db.sql("SELECT name, reason FROM herald.holds WHERE kind = 'recipient' AND cause = 'opt-out'")
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_who_has_opted_out_by_the_gateways_word_is_told_nothing_more_anywhere(db, daemon, late):
+    ident = db.value("SELECT herald.send('Ada', 'look', media => '{\"type\": \"image\", \"url\": \"https://example.org/1.jpg\"}')")
+    claim, = daemon.turn().claims
+    if late:
+        daemon.turn(in_doubt(claim), room=0)
+    daemon.turn(rejected(claim, "131050", scope="recipient"), room=0)
+    assert opted_out(db) == [("+8801700000001", "the gateway says so: 131050")]
+    db.sql("SELECT herald.sweep('fallback')")
+    daemon.work()
+    assert db.value("SELECT count(*) FROM whatsapp_notifications WHERE rule = 'fallback'") == 0
+    if not late:
+        assert (row(db, ident)["send_status"], row(db, ident)["error"]) == ("suppressed", "opted out: 131050")
+        assert db.column("SELECT send_status FROM whatsapp_notifications WHERE part_of IS NOT NULL") == ["cancelled"]
+    again = send(db, "+8801700000001", "again")
+    assert daemon.turn().claims == []
+    assert row(db, again)["send_status"] == "suppressed"
+    # They may change their mind, or a person may know better.
+    db.sql("SELECT herald.opt_in('+8801700000001'), herald.retry(%s)", ident)
+    assert [c.body for c in daemon.turn().claims] == ["look"]
+
+
+@pytest.mark.parametrize("is_early", [False, True])
+def test_who_has_opted_out_by_a_receipts_word_is_told_nothing_more_anywhere(db, daemon, is_early):
+    db.sql("UPDATE herald.senders SET gateway = 'twilio', account = '{\"account_sid\": \"AC1\", \"from\": \"whatsapp:+14155238886\"}' WHERE name = 'wa'")
+    ident = send(db, "Ada", "look")
+    claim, = daemon.turn().claims
+    if not is_early:
+        daemon.turn(accepted(claim, message_id="SM1"), room=0)
+    db.sql("SELECT herald.receive('{twilio}', '{AC1}', '{SM1}', %s, %s, '{opted out}', '{NULL}', '{21610}')", [ident], [claim.attempt_id])
+    if is_early:
+        daemon.turn(accepted(claim, message_id="SM1"), room=0)
+    daemon.work()
+    assert opted_out(db) == [("+8801700000001", "the gateway says so: 21610")]
+    assert (row(db, ident)["send_status"], row(db, ident)["error"]) == ("failed", "21610")
+    assert db.value("SELECT count(*) FROM whatsapp_notifications") == 1
+    assert db.sql("SELECT kind FROM herald.receipt_counts WHERE kind IN ('failed', 'opted out')") == [("failed",)]

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from player import add_rule, login, send
+from player import accepted, add_rule, login, send
 from test_web import NUMBER, OTHER_APP_SECRET, PATH_SECRET, status, webhook, world  # noqa: F401 (a fixture)
 
 PERSON = "8801711000001"
@@ -280,3 +280,12 @@ def test_what_was_said_is_forgotten_when_nothing_older_can_come(world, person):
     recent = str(next(people))
     tell(world, preferences(preference(recent, "stop", int(time.time()) - 9 * 86400)))
     assert world.db.value("SELECT count(*) FROM herald.heard WHERE name = %s", f"+{recent}") == 1
+
+
+def test_a_receipt_that_says_so(world, person):
+    claim = world.claim(recipient=f"+{person}")
+    world.player.turn(accepted(claim, f"wamid.{person}"))
+    failed = status(f"wamid.{person}", "failed", echo=(claim.id, claim.attempt_id), errors=[{"code": 131050, "title": "User opted out"}])
+    assert world.web.post_cloud(webhook(failed)) == 200
+    assert has_opted_out(world, person)
+    assert world.status(claim) == "failed"

@@ -8,7 +8,7 @@ from conftest import wait_until
 from daemon import start_daemon  # noqa: F401 (fixture)
 from hostile import Answer, Hostile, http
 from load import CREDENTIALS, Application, receiving
-from player import add_senders, row, send
+from player import add_rule, add_senders, row, send
 
 ROWS = 10_000
 POISON = 7_001
@@ -146,3 +146,16 @@ def test_what_cannot_be_recorded_for_the_servers_sake_is_kept_until_it_can(db, s
     db.sql("DROP TRIGGER refuse ON whatsapp_notifications")
     wait_until(lambda: {row(db, i)["send_status"] for i in idents + others} == {"sent"}, "all recorded")
     assert db.sql("SELECT outcome FROM herald.attempts") == []
+
+
+def test_a_key_that_takes_longer_than_the_time_limit(db, start_daemon, cloud):  # noqa: F811
+    db.sql("CREATE TABLE reading (id int PRIMARY KEY)")
+    add_rule(db, "r", "SELECT id AS key, id::text AS dedup_key, '+88017' || lpad(id::text, 8, '0') AS recipient, '{}'::jsonb AS data,"
+             " 'b' || coalesce((SELECT '' FROM pg_sleep(60) WHERE id = 30), '') AS body FROM reading", time_limit="1 s")
+    db.sql("SELECT herald.watch('reading', 'r')")
+    start_daemon(credentials=CREDENTIALS)
+    wait_until(lambda: db.value("SELECT swept_at IS NOT NULL FROM herald.rules"), "swept")
+    db.sql("INSERT INTO reading SELECT generate_series(1, 100)")
+    wait_until(lambda: db.value("SELECT count(*) FROM whatsapp_notifications WHERE send_status = 'sent'") == 99, "the others", 60)
+    assert db.sql("SELECT key, error FROM herald.set_aside") == [("30", "it took longer than time_limit, 00:00:01")]
+    assert db.value("SELECT count(*) FROM herald.events") == 0

@@ -249,3 +249,25 @@ def test_what_webhooks_tell_of_people_is_not_logged(cluster, template, tmp_path)
     assert row["error"] and not find(row["error"], {NUMBER[1:10].encode(), NUMBER[4:].encode()})
     world.close()
     assert not find(world.daemon.output(), forms(TOKEN) | people)
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_no_row_that_the_server_quotes_is_logged(cluster, template, tmp_path, level):
+    """It does in the detail of an error: "Failing row contains (…)". The detail is there for debugging."""
+    world = World(cluster, template, tmp_path, log_level=level)
+    world.db.sql("ALTER TABLE whatsapp_notifications ADD CONSTRAINT canary CHECK (send_status NOT IN ('sent', 'delivered'))")
+    world.hostile.routes["wire"] = http({"messages": [{"id": "wamid.1"}]})
+    world.add_sender("wa", "cloud", f"{world.hostile.url}/wire", {"phone_number_id": "1065", "app_secret": "app"}, "token")
+    keys = {"app": TOKEN}
+    web = Web(tmp_path, world.db, secrets=keys, log_level=level)
+    ident = world.send("wa", BODY, NUMBER)
+    wait_until(lambda: "violates check constraint" in world.daemon.output(), "an error")
+    attempt = world.wait_for(ident, "in_doubt")["attempt_id"]
+    web.post_cloud(webhook(status("wamid.1", "delivered", (ident, attempt)), number="1065"), keys["app"])
+    wait_until(lambda: "violates check constraint" in web.output(), "an error of web's")
+    world.db.sql("ALTER TABLE whatsapp_notifications DROP CONSTRAINT canary")
+    web.stop()
+    world.close()
+    people = {text.encode() for text in pieces(BODY, 16) | {NUMBER[1:10], NUMBER[4:-4]}}
+    for process in (world.daemon, web):
+        assert bool(find(process.output(), people)) == (level == "debug"), process.output()

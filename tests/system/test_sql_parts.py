@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from player import Daemon, accepted, add_rule, add_senders, rejected, row, wait
+from player import Daemon, accepted, add_rule, add_senders, in_doubt, rejected, row, wait
 
 IMAGES = [{"type": "image", "url": "https://example.org/1.jpg", "caption": "one"}, {"type": "image", "url": "https://example.org/2.jpg"}]
 
@@ -64,11 +64,14 @@ def test_a_rule_may_have_media(db, daemon):
     assert len(daemon.turn().claims) == 3
 
 
-@pytest.mark.parametrize("end", ["rejected", "cancelled"])
+@pytest.mark.parametrize("end", ["rejected", "rejected late", "cancelled"])
 def test_without_the_message_there_are_no_parts(db, daemon, end):
     ident, *rest = album(db)
-    if end == "rejected":
-        daemon.turn(rejected(daemon.turn().claims[0]), room=0)
+    if end.startswith("rejected"):
+        claim, = daemon.turn().claims
+        if end == "rejected late":
+            daemon.turn(in_doubt(claim), room=0)
+        daemon.turn(rejected(claim), room=0)
     else:
         db.sql("SELECT herald.cancel(%s)", ident)
     assert [row(db, i)["send_status"] for i in rest] == ["cancelled", "cancelled"]
@@ -183,3 +186,45 @@ def test_parts_are_retried_with_their_message_or_after_it_was_sent(db, daemon):
     assert row(db, rest[0])["send_status"] == "failed"
     assert db.value("SELECT herald.retry_all('failed')") == 1
     assert accept_next(db, daemon).id == rest[0]
+
+
+def test_a_message_that_is_told_after_it_had_expired_brings_its_media(db, daemon):
+    ident, *rest = album(db)
+    db.sql("UPDATE public.whatsapp_notifications SET expires_at = clock_timestamp(), next_at = least(next_at, clock_timestamp())")
+    daemon.turn()
+    assert db.column("SELECT DISTINCT send_status FROM whatsapp_notifications") == ["expired"]
+    db.sql("SELECT herald.retry(%s)", ident)
+    accept_next(db, daemon)
+    for part in rest:
+        a_gap_passes(db)
+        assert accept_next(db, daemon).id == part
+
+
+def test_a_part_that_is_rejected_late_keeps_the_next_back_no_longer(db, daemon):
+    _, first, second = album(db)
+    accept_next(db, daemon)
+    a_gap_passes(db)
+    claim, = daemon.turn().claims
+    daemon.turn(in_doubt(claim), room=0)
+    daemon.turn(rejected(claim), room=0)
+    assert row(db, first)["send_status"] == "failed"
+    a_gap_passes(db)
+    assert accept_next(db, daemon).id == second
+
+
+def test_a_digest_has_no_media(db, daemon):
+    db.sql("INSERT INTO herald.templates (name, body) VALUES ('many', '{{count}}: {{list}}')")
+    add_rule(db, "campaign", f"""SELECT n::text AS dedup_key, '+8801700000001' AS recipient, '{{}}'::jsonb AS data, 'day ' || n AS body,
+                                        '{json.dumps(IMAGES)}'::jsonb AS media FROM generate_series(1, 2) n""", digest="5 min", digest_template="many")
+    daemon.plan("campaign")
+    db.sql("UPDATE public.whatsapp_notifications SET next_at = clock_timestamp() WHERE gathers")
+    daemon.turn()
+    daemon.work()
+    assert accept_next(db, daemon).body == "2: day 1\nday 2"
+    assert db.sql("SELECT DISTINCT send_status, error FROM whatsapp_notifications WHERE part_of IS NOT NULL") == [
+        ("cancelled", "what it belongs to was told in a digest, which has no media")]
+    # A person who wants one of them gets it with its media.
+    db.sql("SELECT herald.retry(min(id)) FROM whatsapp_notifications")
+    assert accept_next(db, daemon).body == "day 1"
+    a_gap_passes(db)
+    assert accept_next(db, daemon).body == "one"

@@ -1,4 +1,4 @@
-"""What is renamed, replaced, switched off or taken away: nothing that belongs to it waits for ever, or is held for ever."""
+"""What is renamed, replaced, switched off, held or taken away: nothing that belongs to it waits for ever, or is held for ever."""
 
 import pytest
 
@@ -141,3 +141,32 @@ def test_a_hold_follows_a_template_to_its_new_name_and_what_waits_does(db, daemo
     assert hold(db) == [("template", "t2", "paused", None)] and daemon.turn().claims == []
     db.sql("SELECT herald.resume('template', 't2')")
     assert daemon.turn().ids == idents[:1]  # to one recipient, one after the other
+
+
+# --- what is held ---
+
+
+def test_what_is_held_for_good_expires_all_the_same(db, daemon):
+    add_senders(db, "a")
+    db.sql("SELECT herald.pause('recipient', '+8801700000001')")
+    held, kept = send(db, 1), send(db, 1)
+    daemon.turn()
+    db.sql("UPDATE whatsapp_notifications SET expires_at = clock_timestamp() WHERE id = %s", held)
+    assert daemon.turn().claims == []
+    daemon.backstop()
+    assert (row(db, held)["send_status"], row(db, held)["next_at"]) == ("expired", None)
+    db.sql("SELECT herald.resume('recipient', '+8801700000001')")
+    assert daemon.turn().ids == [kept]
+
+
+@pytest.mark.parametrize("how", ["hold", "quiet hours"])
+def test_what_is_held_beyond_its_time_is_met_when_that_is_over(db, daemon, how):
+    add_senders(db, "a")
+    if how == "hold":
+        db.sql("INSERT INTO herald.holds (kind, name, cause, reason, until) VALUES ('recipient', '+8801700000001', 'pair limit', 'x', now() + interval '1 h')")
+    else:
+        db.sql("""INSERT INTO herald.recipients (name, address, quiet_hours, timezone)
+                  VALUES ('r', '+8801700000001', to_char(now() AT TIME ZONE 'UTC', 'HH24:MI') || to_char(now() AT TIME ZONE 'UTC' + interval '1 h', '-HH24:MI'), 'UTC')""")
+    ident = send(db, 1)
+    db.sql("UPDATE whatsapp_notifications SET expires_at = clock_timestamp() + interval '1 min'")
+    assert daemon.turn().claims == [] and row(db, ident)["next_at"] == row(db, ident)["expires_at"]

@@ -1,6 +1,7 @@
 """Rules: what herald.add_rule() refuses, what planning makes of a source's rows, and what one bad rule can't do to others."""
 
 import datetime
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
@@ -467,6 +468,12 @@ def test_the_time_limit_cancels(db, daemon):
             cursor.execute("SELECT set_config('statement_timeout', '0', false), herald.plan_failed('slow', %s, 'over its time limit')", (kind,))
     assert db.value("SELECT error FROM herald.rules") == "sweep: over its time limit"
     assert daemon.turn(room=0).tasks == []
+    # A key that is too slow all by itself is set aside, so that the others can be planned.
+    daemon.limit(0.2)
+    done = daemon.plan("slow", "events", 1)
+    assert (done["result"], done["set_aside"], done["more"]) == ("done", 1, True)
+    assert db.sql("SELECT key, error FROM herald.set_aside") == [("1", "it took longer than time_limit, 00:00:00.2")]
+    assert daemon.plan("slow", "events", 1)["more"] is False
 
 
 def test_what_is_written_after_the_planner_began_is_not_of_the_future(meters, daemon):
@@ -492,6 +499,37 @@ def test_one_task_a_rule_at_a_time(meters, daemon):
         assert daemon.plan("meters")["result"] == "busy"
         connection.rollback()
     assert daemon.plan("meters")["result"] == "done"
+
+
+@pytest.fixture
+def planning(meters):
+    """A planner whose sweep of three meters is done and not committed; its connection."""
+    meters.sql("INSERT INTO public.meter SELECT g, 'm' || g FROM generate_series(1, 3) g")
+    connection = meters.connect(login(meters.cluster, "herald_daemon"))
+    connection.autocommit = False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT n_new FROM herald.plan('meters', 'sweep', 100)")
+        assert cursor.fetchone() == (3,)
+    yield connection
+    connection.close()
+
+
+@pytest.mark.parametrize("statement", ["SELECT herald.resume('rule', 'meters', discard => true)", "SELECT herald.drop_rule('meters')"])
+def test_what_is_being_planned_is_discarded_too(meters, daemon, planning, statement):
+    with ThreadPoolExecutor() as threads:
+        done = threads.submit(meters.connect().cursor().execute, statement)
+        wait_until(lambda: done.done() or meters.value("SELECT count(*) FROM pg_locks WHERE NOT granted"), "waits for the planner")
+        planning.commit()
+        done.result()
+    assert notes(meters) == [(f"m{n}", "cancelled") for n in (1, 2, 3)]
+
+
+def test_a_sweep_that_takes_long_is_not_waited_for_without_end(meters, daemon, planning):
+    meters.sql("SELECT herald.pause('rule', 'meters'); ALTER FUNCTION herald.keep_planners_out SET lock_timeout = '50 ms'; SET statement_timeout = '20 s'")
+    refused(meters, "SELECT herald.resume('rule', 'meters', discard => true)", 'rule "meters" is being planned', "Nothing is changed")
+    assert meters.value("SELECT count(*) FROM herald.holds") == 1
+    planning.rollback()
+    assert "3 discarded" in meters.value("SELECT herald.resume('rule', 'meters', discard => true)")
 
 
 def test_events_in_batches(meters, daemon):

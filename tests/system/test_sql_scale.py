@@ -1,8 +1,9 @@
 """What others have asked for, however much, costs a message nothing: opt-outs, quiet hours, locks that anybody may take."""
 
+import psycopg2
 import pytest
 
-from player import Daemon, add_senders, send
+from player import Daemon, add_rule, add_senders, send
 
 MANY = 20000
 
@@ -58,13 +59,26 @@ def test_quiet_hours(db, daemon, analyzed):
     assert claimed == 10 and read < 100
 
 
-def test_who_may_connect_can_not_keep_claims_waiting(db, cluster, daemon):
+@pytest.fixture
+def stranger(db, cluster):
+    """What a role that may do nothing but connect runs, until the test is over."""
     cluster.sql("DO $$ BEGIN IF to_regrole('login_nobody') IS NULL THEN CREATE ROLE login_nobody LOGIN; END IF; END $$")
     connection = db.connect("login_nobody")
-    with connection.cursor() as cursor:
-        cursor.execute("BEGIN; SELECT pg_advisory_lock(hashtext('herald'), hashtext('claim'))")
-        with pytest.raises(Exception, match="permission denied"):
-            cursor.execute("LOCK TABLE herald.claim_lock IN ACCESS SHARE MODE")
-    send(db, 1)
-    assert len(daemon.turn().claims) == 1
+    yield connection.cursor().execute
     connection.close()
+
+
+def test_who_may_connect_can_not_keep_claims_waiting(db, daemon, stranger):
+    stranger("SELECT pg_advisory_lock(hashtext('herald'), hashtext('claim')), pg_advisory_lock(hashtext('herald.plan'), hashtext('ones'))")
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        stranger("BEGIN; LOCK TABLE herald.claim_lock IN ACCESS SHARE MODE")
+    add_rule(db, "ones", "SELECT '1' AS dedup_key, '+8801700000001' AS recipient, '{}'::jsonb AS data, 'one' AS body")
+    daemon.work()
+    assert [c.body for c in daemon.turn().claims] == ["one"]
+
+
+def test_nor_a_daemon_from_starting(db, daemon, stranger):
+    daemon.close()  # without a farewell, as one that was killed
+    stranger("SELECT pg_advisory_lock(hashtext('herald.node'), hashtext('node-1'))")
+    db.sql("UPDATE herald.incarnations SET pid = 4711")
+    Daemon(db).close()

@@ -45,14 +45,14 @@ MOMENT = 1_700_000_000
 class Web(Process):
     """pgherald web on a free port, as a login role that is a member of herald_web alone."""
 
-    def __init__(self, directory, db, *options, name="web", secrets=None):
+    def __init__(self, directory, db, *options, name="web", secrets=None, log_level="debug"):
         credentials = directory / "web-credentials"
         credentials.mkdir(mode=0o700, exist_ok=True)
         for secret, value in (SECRETS if secrets is None else secrets).items():
             (credentials / secret).write_text(value + "\n", encoding="utf-8")
         config = directory / f"{name}.conf"
         dsn = db.dsn(login(db.cluster, "herald_web"))
-        config.write_text(f"dsn = {dsn}\ncredentials_dir = {credentials}\nlog_level = debug\n", encoding="utf-8")
+        config.write_text(f"dsn = {dsn}\ncredentials_dir = {credentials}\nlog_level = {log_level}\n", encoding="utf-8")
         super().__init__(directory, name, ["--config", config, "web", "--listen", "127.0.0.1:0", *options])
         self.port = int(wait_until(lambda: re.search(r"http://127\.0\.0\.1:(\d+)/", self.output()) or self._fail_if_ended(), "web")[1])
 
@@ -344,6 +344,16 @@ def test_web_says_that_it_is_there_and_since_when(db, tmp_path):
     db.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgherald web watcher'")
     wait_until(lambda: look("up_since > %s", seen), "a look on a new connection")
     assert web.stop() == 0
+
+
+def test_what_could_not_be_recorded_is_as_if_web_had_been_away(world):
+    before = world.db.value("SELECT clock_timestamp()")
+    world.db.sql("REVOKE EXECUTE ON FUNCTION herald.receive FROM herald_web")
+    try:
+        assert world.web.post_cloud(webhook(status("wamid.refused", "delivered"))) == 503
+    finally:
+        world.db.sql("GRANT EXECUTE ON FUNCTION herald.receive TO herald_web")
+    wait_until(lambda: world.db.value("SELECT up_since > %s FROM herald.web", before), "a look")
 
 
 def test_answers_and_receipts_may_meet(world):

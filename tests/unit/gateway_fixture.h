@@ -71,7 +71,7 @@ static inline void assert_fit(const struct outcome *o) {
 static inline void assert_outcome(const struct outcome *o, enum outcome_kind kind, enum outcome_scope scope, int64_t wait_sec,
                                   const char *reason_holds) {
     assert_fit(o);
-    if (o->kind != kind || (kind == OUTCOME_WAIT && (o->scope != scope || o->wait_sec != wait_sec)))
+    if (o->kind != kind || o->scope != scope || (kind == OUTCOME_WAIT && o->wait_sec != wait_sec))
         fail_msg("%s %s %lld, not %s %s %lld: %s", outcome_kind_to_string(o->kind), outcome_scope_to_string(o->scope),
                  (long long) o->wait_sec, outcome_kind_to_string(kind), outcome_scope_to_string(scope), (long long) wait_sec,
                  o->reason);
@@ -92,6 +92,7 @@ struct answer_row {
 
 #define ACCEPTED OUTCOME_ACCEPTED, SCOPE_MESSAGE, 0
 #define REJECTED OUTCOME_REJECTED, SCOPE_MESSAGE, 0
+#define OPTED_OUT OUTCOME_REJECTED, SCOPE_RECIPIENT, 0
 #define IN_DOUBT OUTCOME_IN_DOUBT, SCOPE_MESSAGE, 0
 #define AGAIN OUTCOME_WAIT, SCOPE_MESSAGE, WAIT_BY_BACKOFF
 #define WAITS(scope, seconds) OUTCOME_WAIT, SCOPE_##scope, seconds

@@ -198,7 +198,7 @@ static const struct answer_row rows[] = {
      REJECTED, "Title"},
     {"code 131050, HTTP 400", 400,
      "{\"error\":{\"message\":\"(#131050) Title\",\"type\":\"OAuthException\",\"code\":131050,\"fbtrace_id\":\"A\"}}",
-     REJECTED, "Title"},
+     OPTED_OUT, "Title"},
     {"code 130472, HTTP 400", 400,
      "{\"error\":{\"message\":\"(#130472) Title\",\"type\":\"OAuthException\",\"code\":130472,\"fbtrace_id\":\"A\"}}",
      REJECTED, "Title"},

@@ -89,7 +89,7 @@ static const struct answer_row rows[] = {
     REFUSED(21211, 400, REJECTED, "the recipient's number is not valid (HTTP 400, code 21211): Oh […]"),
     REFUSED(21217, 400, REJECTED, "not valid"),
     REFUSED(21604, 400, REJECTED, "missing"),
-    REFUSED(21610, 400, REJECTED, "STOP"),
+    REFUSED(21610, 400, OPTED_OUT, "STOP"),
     REFUSED(21612, 400, REJECTED, "from this number"),
     REFUSED(21614, 400, REJECTED, "no mobile"),
     REFUSED(30004, 400, REJECTED, "blocks"),

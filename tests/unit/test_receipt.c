@@ -46,6 +46,8 @@ static void test_cloud(void **state) {
     assert_string_equal(cloud("{\"id\": \"wamid.A\", \"status\": \"delivered\", \"timestamp\": \"1700000000\", "
                               "\"biz_opaque_callback_data\": \"12.345\"}, {\"id\": \"wamid.B\", \"status\": \"played\"}"),
                         "cloud 77 wamid.A delivered 12.345 1700000000 -\ncloud 77 wamid.B read 0.0 0 -\n");
+    assert_string_equal(cloud("{\"id\": \"w\", \"status\": \"failed\", \"timestamp\": 5, \"errors\": [{\"code\": 131050}]}"),
+                        "cloud 77 w opted out 0.0 5 the gateway reports a failure 131050\n");
     assert_string_equal(cloud("{\"id\": \"w\", \"status\": \"failed\", \"timestamp\": 5, \"errors\": [{\"code\": 131026, \"title\": "
                               "\"Undeliverable\", \"error_data\": {\"details\": \"not\\non WhatsApp: 8801712345678\"}}]}"),
                         "cloud 77 w failed 0.0 5 the gateway reports a failure 131026: Undeliverable: not on WhatsApp: …78\n");
@@ -102,6 +104,9 @@ static void test_twilio(void **state) {
     assert_string_equal(twilio(TWILIO "read", "12"), "twilio AC1 SM1 read 0.0 0 -\n");
     assert_string_equal(twilio(TWILIO "undelivered&ErrorCode=63003", NULL),
                         "twilio AC1 SM1 failed 0.0 0 the gateway reports a failure 63003: the recipient is not on WhatsApp\n");
+    assert_string_equal(twilio(TWILIO "undelivered&ErrorCode=21610", NULL),
+                        "twilio AC1 SM1 opted out 0.0 0 the gateway reports a failure 21610: the recipient has answered STOP, and wants no "
+                        "more messages\n");
     assert_string_equal(twilio(TWILIO "failed&ErrorCode=64999", NULL), "twilio AC1 SM1 failed 0.0 0 the gateway reports a failure 64999\n");
     assert_string_equal(twilio(TWILIO "failed&ErrorCode=0", NULL), "twilio AC1 SM1 failed 0.0 0 the gateway reports a failure\n");
     assert_string_equal(twilio(TWILIO "canceled&ErrorCode=%0ax", NULL), "twilio AC1 SM1 failed 0.0 0 the gateway reports a failure\n");
