@@ -261,40 +261,64 @@ SELECT c.contact_id, d.day, n.send_status, n.error, n.sent_at, n.target,
  CROSS JOIN (SELECT DISTINCT day FROM campaigns.days) d
   LEFT JOIN public.whatsapp_notifications n ON n.rule = 'campaigns' AND n.dedup_key = c.contact_id || '/' || d.day;
 
+-- What an account may still plan: what its limits of an hour or longer leave, without what waits already, text or image; NULL where it
+-- has none. whole: what they allow at most.
+CREATE OR REPLACE FUNCTION campaigns.room(account_id int, OUT free bigint, OUT whole int)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT min(u.free) - (SELECT count(*) FROM herald.lanes l JOIN public.whatsapp_notifications n ON n.lane = l.id
+                           WHERE l.sender = 'campaigns-' || room.account_id AND n.next_at IS NOT NULL AND n.owner IS NULL AND NOT n.behind),
+           min(p.n)
+      FROM herald.senders s
+     CROSS JOIN LATERAL herald.limit_use(s, clock_timestamp()) u
+     CROSS JOIN LATERAL herald.parse_limit(u.rolling_limit) p
+     WHERE s.name = 'campaigns-' || room.account_id AND p.span >= '1 hour';
+$$;
+
+-- Of what an account owes no more is planned than may go today, who has waited longest first: so a user who enrols thousands floods
+-- nobody, and a day's last text leaves room for its images.
 CREATE OR REPLACE VIEW campaigns.due AS
 WITH awake AS MATERIALIZED (  -- those accounts whose hours it is, before their thousands of contacts are looked at
-    SELECT a.account_id, a.name, a.timezone, m.at, l.at::date AS today
+    SELECT a.account_id, a.name, a.timezone, m.at, l.at::date AS today, r.free, r.whole
       FROM (SELECT herald.now() AS at OFFSET 0) m
      CROSS JOIN campaigns.accounts a
      CROSS JOIN LATERAL (SELECT m.at AT TIME ZONE a.timezone AS at) l
+     CROSS JOIN LATERAL campaigns.room(a.account_id) r
      WHERE l.at::time >= a.opens_at AND l.at::time < a.closes_at
+), owed AS (
+    SELECT c.contact_id, c.account_id, c.name, c.language, a.name AS account, a.free, d.day, t.is_planned, t.phone, m.media,
+           sum(CASE WHEN t.is_planned OR t.phone IS NULL THEN 0 ELSE least(1 + coalesce(jsonb_array_length(m.media), 0), a.whole) END)
+               OVER (PARTITION BY c.account_id ORDER BY t.since, c.contact_id) AS cost
+      FROM awake a
+      JOIN campaigns.contacts c ON c.account_id = a.account_id
+     CROSS JOIN LATERAL (SELECT (min(e.started_at) AT TIME ZONE a.timezone)::date AS enrolled_on FROM campaigns.enrolments e
+                          WHERE e.contact_id = c.contact_id AND e.started_at <= a.at) e
+     CROSS JOIN LATERAL (
+           SELECT f.day, f.last_on, f.send_status
+             FROM (SELECT x.day, x.is_over, x.send_status, max((x.sent_at AT TIME ZONE a.timezone)::date) OVER before AS last_on
+                     FROM campaigns.contact_days x WHERE x.contact_id = c.contact_id
+                   WINDOW before AS (ORDER BY x.day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) f
+            WHERE f.is_over IS NOT TRUE ORDER BY f.day LIMIT 1) d
+     CROSS JOIN LATERAL (SELECT greatest(e.enrolled_on + d.day, d.last_on + 1) AS since, d.send_status IS NOT NULL AS is_planned,
+                                nullif(btrim(c.phone), '') AS phone) t
+     CROSS JOIN LATERAL (
+           SELECT (SELECT jsonb_agg(jsonb_build_object('type', 'image', 'url', i.url) ORDER BY i.n)
+                     FROM unnest(t.images) WITH ORDINALITY i (url, n)) AS media
+             FROM campaigns.days t WHERE t.day = d.day ORDER BY t.language = c.language DESC, t.language = '' DESC LIMIT 1) m
+     WHERE c.paid_at IS NULL
+       AND a.today >= t.since
+       AND a.today < e.enrolled_on + 60  -- what may still be owed, not all of history; see campaigns.problems
 )
-SELECT c.contact_id AS key,
-       c.contact_id || '/' || d.day AS dedup_key,
-       -- Without a number the row is still here: the history then says "suppressed", and why.
-       nullif(btrim(c.phone), '') AS recipient,
-       'campaigns-' || c.account_id AS sender,
-       'campaign_day_' || d.day AS template,
-       c.language AS locale,
-       jsonb_build_object('name', c.name, 'account', a.name, 'day', d.day, 'contact_id', c.contact_id) AS data,
-       m.media
-  FROM awake a
-  JOIN campaigns.contacts c ON c.account_id = a.account_id
- CROSS JOIN LATERAL (SELECT (min(e.started_at) AT TIME ZONE a.timezone)::date AS enrolled_on FROM campaigns.enrolments e
-                      WHERE e.contact_id = c.contact_id AND e.started_at <= a.at) e
- CROSS JOIN LATERAL (
-       SELECT f.day, f.last_on
-         FROM (SELECT x.day, x.is_over, max((x.sent_at AT TIME ZONE a.timezone)::date) OVER before AS last_on
-                 FROM campaigns.contact_days x WHERE x.contact_id = c.contact_id
-               WINDOW before AS (ORDER BY x.day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) f
-        WHERE f.is_over IS NOT TRUE ORDER BY f.day LIMIT 1) d
- CROSS JOIN LATERAL (
-       SELECT (SELECT jsonb_agg(jsonb_build_object('type', 'image', 'url', i.url) ORDER BY i.n)
-                 FROM unnest(t.images) WITH ORDINALITY i (url, n)) AS media
-         FROM campaigns.days t WHERE t.day = d.day ORDER BY t.language = c.language DESC, t.language = '' DESC LIMIT 1) m
- WHERE c.paid_at IS NULL
-   AND a.today >= greatest(e.enrolled_on + d.day, d.last_on + 1)
-   AND a.today < e.enrolled_on + 60;  -- what may still be owed, not all of history
+SELECT o.contact_id AS key,
+       o.contact_id || '/' || o.day AS dedup_key,
+       o.phone AS recipient,  -- without a number the row is still here: the history then says "suppressed", and why
+       'campaigns-' || o.account_id AS sender,
+       'campaign_day_' || o.day AS template,
+       o.language AS locale,
+       jsonb_build_object('name', o.name, 'account', o.account, 'day', o.day, 'contact_id', o.contact_id) AS data,
+       o.media
+  FROM owed o
+ WHERE o.is_planned OR o.phone IS NULL OR o.free IS NULL OR o.cost <= o.free;
 
 -- What is wrong, for who can mend it: a user, for their account and contacts; an administrator (account_id NULL) for the days'
 -- messages.
@@ -325,12 +349,17 @@ SELECT NULL, format('day %s', d.day), format('it has no message in language "%s"
             ELSE 'They are not told. Add a row to campaigns.days.' END
   FROM (SELECT DISTINCT day FROM campaigns.days) d
  CROSS JOIN (SELECT c.language, count(*) AS n FROM campaigns.contacts c WHERE c.paid_at IS NULL GROUP BY c.language) l
- WHERE NOT EXISTS (SELECT FROM campaigns.days t WHERE t.day = d.day AND t.language = l.language);
+ WHERE NOT EXISTS (SELECT FROM campaigns.days t WHERE t.day = d.day AND t.language = l.language)
+UNION ALL
+SELECT NULL, 'all campaigns', h.reason, 'Nobody is told anything until that is over: pgherald resume ' || concat_ws(' ', h.kind, nullif(h.name, ''))
+  FROM herald.holds h
+ WHERE (h.kind IN ('rule', 'channel') AND h.name = 'campaigns' OR h.kind = 'all') AND h.cause <> 'opt-out' AND (h.until IS NULL OR h.until > now());
 
 -- Views are evaluated as herald_rules, which reads what it is granted here and nothing else.
 GRANT USAGE ON SCHEMA campaigns TO herald_rules;
 GRANT SELECT ON campaigns.due TO herald_rules;
-REVOKE ALL ON FUNCTION campaigns.connect(int), campaigns.disconnect(int) FROM PUBLIC;
+REVOKE ALL ON FUNCTION campaigns.connect(int), campaigns.disconnect(int), campaigns.room(int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION campaigns.room(int) TO herald_rules;
 
 INSERT INTO campaigns.gateway DEFAULT VALUES ON CONFLICT DO NOTHING;
 \if :{?gateway}
@@ -360,11 +389,12 @@ ON CONFLICT DO NOTHING;
 -- recheck: what had to wait for its turn is sent only if it is still owed, at a sensible hour: else it gives its key back, and
 --     is planned anew on the next day. So nothing that waits gets too old (max_age).
 -- in_doubt_grace: what may have arrived is decided on after two minutes, so that it is rechecked before it is sent again.
+-- flood_limit: what one user can cause is bounded already (campaigns.room()); this is the day of a thousand accounts.
 -- forget_after: what was said to whom is forgotten. That it was said stays for long after a loop may last (delete_after, whatever
 --     herald.settings has), so nobody is told again.
 
 SELECT herald.add_rule('campaigns', 'campaigns.due', every => '1 min', channel => 'campaigns', max_attempts => 3, recheck => true,
-                       in_doubt_grace => '2 min', max_age => '60 days', flood_limit => 5000, forget_after => '180 days', delete_after => '1 year');
+                       in_doubt_grace => '2 min', max_age => '60 days', flood_limit => 100000, forget_after => '180 days', delete_after => '1 year');
 
 COMMIT;
 
