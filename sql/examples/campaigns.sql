@@ -105,6 +105,10 @@ BEGIN
         DELETE FROM herald.holds h WHERE h.kind = 'sender' AND h.name = sender_name;
         RETURN OLD;
     END IF;
+    IF NEW.account_id <> OLD.account_id THEN
+        RAISE EXCEPTION 'account % keeps its number: its sender and its session bear it', OLD.account_id
+            USING HINT = 'Add an account with the new number, connect it, and give it the contacts: UPDATE campaigns.contacts SET account_id = ….';
+    END IF;
     PERFORM now() AT TIME ZONE NEW.timezone;  -- an unknown one is refused here, and stops nobody else later
     IF TG_OP = 'INSERT' THEN
         INSERT INTO herald.senders (name, channel, gateway, base_url, account, credential, limits, gap, max_in_flight)
@@ -139,6 +143,9 @@ DECLARE
 BEGIN
     IF NOT EXISTS (SELECT FROM campaigns.accounts a WHERE a.account_id = connect.account_id) THEN
         RAISE EXCEPTION 'there is no account %', connect.account_id;
+    ELSIF NOT EXISTS (SELECT FROM herald.senders s WHERE s.name = 'campaigns-' || connect.account_id) THEN
+        RAISE EXCEPTION 'account % has no sender', connect.account_id
+            USING HINT = 'Somebody took it out of herald.senders. Delete the account, and add it again.';
     ELSIF (SELECT count(*) FROM campaigns.connections c WHERE c.has_session AND c.account_id <> connect.account_id) >= at_most THEN
         RAISE EXCEPTION 'all % sessions are in use', at_most
             USING HINT = 'Disconnect an account that is not used, or raise sessions_max in campaigns.gateway if the server can keep more.';
@@ -176,29 +183,42 @@ CREATE OR REPLACE TRIGGER account_goes BEFORE DELETE ON campaigns.accounts
 
 -- 3. Who enters the loop, and who leaves it ------------------------------------------------------------------------------------
 
+-- FOR SHARE waits for who lets the account's enrolment go on, or moves the contact, at the same time: else the one would not see the other.
 CREATE OR REPLACE FUNCTION campaigns.enrolled() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    its_account int;
+    is_paused boolean;
 BEGIN
-    NEW.started_at := (SELECT NEW.asked_at FROM campaigns.contacts c JOIN campaigns.accounts a ON a.account_id = c.account_id
-                        WHERE c.contact_id = NEW.contact_id AND NOT a.enrolment_paused);
+    SELECT c.account_id INTO its_account FROM campaigns.contacts c WHERE c.contact_id = NEW.contact_id FOR SHARE;
+    SELECT a.enrolment_paused INTO is_paused FROM campaigns.accounts a WHERE a.account_id = its_account FOR SHARE;
+    NEW.started_at := CASE WHEN NOT is_paused THEN NEW.asked_at END;
     RETURN NEW;
 END
 $$;
 CREATE OR REPLACE TRIGGER enrolled BEFORE INSERT ON campaigns.enrolments FOR EACH ROW EXECUTE FUNCTION campaigns.enrolled();
 
 -- Who pays leaves at once: the rule makes nothing more for them, and what waits already, a text or an image, is cancelled here.
--- (What is being sent in this moment is not called back.) A number that is corrected is told what the wrong one was not.
+-- (What is being sent in this moment is not called back.) A number that is corrected is told what the wrong one was not; who is moved
+-- to an account whose enrolment is not paused begins there.
 CREATE OR REPLACE FUNCTION campaigns.contact_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     waiting bigint;
+    is_paused boolean;
 BEGIN
     IF TG_OP = 'UPDATE' AND NEW.phone IS DISTINCT FROM OLD.phone THEN
         DELETE FROM public.whatsapp_notifications n
          WHERE n.rule = 'campaigns' AND n.dedup_key >= OLD.contact_id || '/' AND n.dedup_key < OLD.contact_id || '0'
            AND n.send_status IN ('failed', 'suppressed');
+    END IF;
+    IF TG_OP = 'UPDATE' AND NEW.account_id <> OLD.account_id THEN
+        SELECT a.enrolment_paused INTO is_paused FROM campaigns.accounts a WHERE a.account_id = NEW.account_id FOR SHARE;
+        IF NOT is_paused THEN
+            UPDATE campaigns.enrolments e SET started_at = clock_timestamp() WHERE e.contact_id = NEW.contact_id AND e.started_at IS NULL;
+        END IF;
     END IF;
     IF TG_OP = 'UPDATE' AND NEW.paid_at IS NULL THEN
         RETURN NULL;
@@ -220,7 +240,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-CREATE OR REPLACE TRIGGER contact_changed AFTER UPDATE OF paid_at, phone OR DELETE ON campaigns.contacts
+CREATE OR REPLACE TRIGGER contact_changed AFTER UPDATE OF paid_at, phone, account_id OR DELETE ON campaigns.contacts
     FOR EACH ROW EXECUTE FUNCTION campaigns.contact_changed();
 
 -- 4. The days' messages are templates ------------------------------------------------------------------------------------------
@@ -232,6 +252,11 @@ CREATE OR REPLACE FUNCTION campaigns.day_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF TG_OP <> 'DELETE' AND (cardinality(NEW.images) > 30 OR EXISTS (
+           SELECT FROM unnest(NEW.images) u WHERE (octet_length(u) <= 2000 AND u ~ '^https?://[^[:space:]]+$') IS NOT TRUE)) THEN
+        RAISE EXCEPTION 'an image of day % has no address that can be sent', NEW.day
+            USING HINT = 'Write at most 30 addresses that begin with http:// or https://, without spaces, of at most 2,000 bytes each.';
+    END IF;
     IF TG_OP <> 'INSERT' THEN
         DELETE FROM herald.templates t WHERE t.name = 'campaign_day_' || OLD.day AND t.locale = OLD.language;
     END IF;
@@ -320,6 +345,31 @@ SELECT o.contact_id AS key,
   FROM owed o
  WHERE o.is_planned OR o.phone IS NULL OR o.free IS NULL OR o.cost <= o.free;
 
+-- What its text is let go for, an image is let go for as well, but once that is sent nothing rechecks it. So an image, and those after
+-- it, expire at the end of the account's hours, or after a minute more, so that the day's last text keeps its own.
+CREATE OR REPLACE FUNCTION campaigns.image_due() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    NEW.expires_at := greatest(NEW.next_at + interval '1 min', (
+        SELECT ((herald.now() AT TIME ZONE a.timezone)::date + a.closes_at) AT TIME ZONE a.timezone
+          FROM campaigns.accounts a WHERE 'campaigns-' || a.account_id = NEW.sender));
+    WITH RECURSIVE after AS (
+        SELECT NEW.next_part AS id
+        UNION ALL
+        SELECT n.next_part FROM after a JOIN public.whatsapp_notifications n ON n.id = a.id
+    )
+    UPDATE public.whatsapp_notifications n SET expires_at = NEW.expires_at, next_at = NEW.expires_at
+      FROM after a WHERE n.id = a.id AND n.send_status = 'pending' AND n.owner IS NULL;
+    RETURN NEW;
+END
+$$;
+-- It waited for what comes before it, and is due now.
+CREATE OR REPLACE TRIGGER campaigns_image_due BEFORE UPDATE OF next_at, expires_at ON public.whatsapp_notifications FOR EACH ROW
+    WHEN (NEW.part_of IS NOT NULL AND NEW.rule = 'campaigns' AND NEW.send_status = 'pending'
+          AND OLD.next_at = OLD.expires_at AND NEW.next_at < NEW.expires_at)
+    EXECUTE FUNCTION campaigns.image_due();
+
 -- What is wrong, for who can mend it: a user, for their account and contacts; an administrator (account_id NULL) for the days'
 -- messages.
 CREATE OR REPLACE VIEW campaigns.problems AS
@@ -353,7 +403,24 @@ SELECT NULL, format('day %s', d.day), format('it has no message in language "%s"
 UNION ALL
 SELECT NULL, 'all campaigns', h.reason, 'Nobody is told anything until that is over: pgherald resume ' || concat_ws(' ', h.kind, nullif(h.name, ''))
   FROM herald.holds h
- WHERE (h.kind IN ('rule', 'channel') AND h.name = 'campaigns' OR h.kind = 'all') AND h.cause <> 'opt-out' AND (h.until IS NULL OR h.until > now());
+ WHERE (h.kind IN ('rule', 'channel') AND h.name = 'campaigns' OR h.kind = 'all') AND h.cause <> 'opt-out' AND (h.until IS NULL OR h.until > now())
+UNION ALL
+SELECT NULL, format('day %s', t.day), format('its image %s failed for %s contacts, of late: %s', p.media ->> 'url', count(*), min(p.error)),
+       'Give it another address in campaigns.days, or see to the server that has it.'
+  FROM public.whatsapp_notifications p
+  JOIN public.whatsapp_notifications n ON n.id = p.part_of
+  JOIN campaigns.days t ON n.template = 'campaign_day_' || t.day AND n.locale = t.language AND p.media ->> 'url' = ANY (t.images)
+ WHERE p.rule = 'campaigns' AND p.send_status = 'failed' AND p.created_at > now() - interval '7 days'
+ GROUP BY t.day, p.media ->> 'url'
+UNION ALL
+SELECT c.account_id, format('contact %s, %s', c.contact_id, c.name), 'not finished within 60 days, and not told anything more',
+       format('Enrol them anew if they still want it: DELETE FROM campaigns.enrolments WHERE contact_id = %s, then INSERT again.', c.contact_id)
+  FROM campaigns.contacts c
+  JOIN campaigns.accounts a ON a.account_id = c.account_id
+ CROSS JOIN LATERAL (SELECT (min(e.started_at) AT TIME ZONE a.timezone)::date AS enrolled_on FROM campaigns.enrolments e
+                      WHERE e.contact_id = c.contact_id) e
+ WHERE c.paid_at IS NULL AND (now() AT TIME ZONE a.timezone)::date >= e.enrolled_on + 60
+   AND EXISTS (SELECT FROM campaigns.contact_days x WHERE x.contact_id = c.contact_id AND x.is_over IS NOT TRUE);
 
 -- Views are evaluated as herald_rules, which reads what it is granted here and nothing else.
 GRANT USAGE ON SCHEMA campaigns TO herald_rules;

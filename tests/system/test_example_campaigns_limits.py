@@ -74,3 +74,101 @@ def test_a_message_with_more_images_than_a_day_allows_is_sent_all_the_same(loop)
     loop.sql("UPDATE campaigns.days SET images = '{https://example.org/1.jpg,https://example.org/2.jpg}'; UPDATE herald.senders SET limits = '{2/1 day}'")
     enrol(loop, 1, 2)
     assert plan_at(loop, NAME, moment(1))["n_new"] == 1
+
+
+# --- races ---
+
+def test_who_is_enrolled_while_enrolment_is_let_go_on_begins(loop):
+    loop.sql("UPDATE campaigns.accounts SET enrolment_paused = true")
+    loop.sql("INSERT INTO campaigns.contacts (contact_id, account_id, name) VALUES (1, 1, 'C')")
+    other = psycopg2.connect(loop.dsn())
+    other.autocommit = False
+    try:
+        other.cursor().execute("UPDATE campaigns.accounts SET enrolment_paused = false")
+        enrols = threading.Thread(target=lambda: loop.sql("INSERT INTO campaigns.enrolments (contact_id) VALUES (1)"))
+        enrols.start()
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO campaigns.enrolments%%' AND pid <> pg_backend_pid()"
+        watcher = other.cursor()
+        wait_until(lambda: watcher.execute(waits) or watcher.fetchone()[0] or watcher.execute("SELECT pg_stat_clear_snapshot()"), "the enrolment waits")
+        other.commit()
+        enrols.join()
+    finally:
+        other.close()
+    assert loop.value("SELECT started_at IS NOT NULL FROM campaigns.enrolments")
+
+
+def test_who_waits_and_is_moved_to_an_account_that_does_not_begins(loop):
+    add_account(loop, 2)
+    add_account(loop, 3)
+    loop.sql("UPDATE campaigns.accounts SET enrolment_paused = true WHERE account_id <> 3")
+    enrol(loop, 1)
+    loop.sql("UPDATE campaigns.contacts SET account_id = 2")
+    assert loop.value("SELECT started_at FROM campaigns.enrolments") is None
+    loop.sql("UPDATE campaigns.contacts SET account_id = 3")
+    assert loop.value("SELECT started_at > now() - interval '1 min' FROM campaigns.enrolments")
+
+
+# --- images ---
+
+@pytest.mark.parametrize("images", ["{ftp://nowhere}", "{https://example.org/1.jpg,}", "{NULL}", "{https://example.org/a b}", "{" + ",".join(["https://example.org/1.jpg"] * 31) + "}"])
+def test_an_image_that_could_not_be_sent_is_refused_where_it_is_written(loop, images):
+    images = images.replace(",}", ',""}')
+    with pytest.raises(psycopg2.Error, match="an image of day 1 has no address that can be sent") as refused:
+        loop.sql("UPDATE campaigns.days SET images = %s WHERE day = 1", images)
+    assert refused.value.diag.message_hint.startswith("Write at most 30 addresses")
+
+
+def test_an_image_that_failed_is_told_to_the_administrator_until_it_is_another(loop, days):  # noqa: F811
+    whole_day(loop)
+    loop.sql("UPDATE campaigns.days SET images = '{https://example.org/1.jpg}' WHERE day = 1")
+    enrol(loop, 1, 2)
+    plan_at(loop, NAME, moment(1))
+    while claims := days.player.turn().claims:
+        days.player.turn(*(rejected(claim) if claim.detail and "1.jpg" in claim.detail else accepted(claim) for claim in claims), room=0)
+        next_part(loop)
+    assert [row[:2] for row in problems(loop)] == [(None, "day 1")]
+    assert problems(loop)[0][2].startswith("its image https://example.org/1.jpg failed for 2 contacts, of late: ")
+    loop.sql("UPDATE campaigns.days SET images = '{https://example.org/2.jpg}' WHERE day = 1")
+    assert problems(loop) == []
+
+
+def test_images_stay_within_the_hours_of_the_account(loop, days):  # noqa: F811
+    loop.sql("UPDATE campaigns.days SET images = '{https://example.org/1.jpg,https://example.org/2.jpg}'")
+    enrol(loop, 1)
+    plan_at(loop, NAME, moment(1))
+    # It closes in half an hour, by a time zone in which it is noon.
+    loop.sql("""UPDATE campaigns.accounts SET opens_at = '00:00', timezone = z.name, closes_at = z.at + interval '30 min'
+                  FROM (SELECT x.name, (now() AT TIME ZONE x.name)::time AS at FROM unnest('{UTC,Asia/Tokyo,America/Los_Angeles}'::text[]) x (name)) z
+                 WHERE z.at BETWEEN '01:00' AND '22:00'""")
+    days.player.turn(accepted(days.player.turn().claims[0]), room=0)
+    assert loop.sql("SELECT DISTINCT expires_at BETWEEN now() + interval '29 min' AND now() + interval '31 min' FROM whatsapp_notifications WHERE part_of IS NOT NULL") == [(True,)]
+    loop.sql("""ALTER TABLE public.whatsapp_notifications DISABLE TRIGGER campaigns_image_due;
+                UPDATE public.whatsapp_notifications SET next_at = next_at - interval '31 min', expires_at = expires_at - interval '31 min' WHERE part_of IS NOT NULL;
+                ALTER TABLE public.whatsapp_notifications ENABLE TRIGGER campaigns_image_due""")
+    assert days.player.turn().claims == [] and days.player.turn().claims == []
+    assert [row[2] for row in states(loop)] == ["sent", "expired", "expired"]
+
+
+# --- accounts and ends ---
+
+def test_an_account_keeps_its_number(loop):
+    with pytest.raises(psycopg2.Error, match="account 1 keeps its number") as refused:
+        loop.sql("UPDATE campaigns.accounts SET account_id = 9")
+    assert "Add an account with the new number" in refused.value.diag.message_hint
+
+
+def test_an_account_without_a_sender_says_so_itself(loop):
+    loop.sql("DELETE FROM herald.senders")
+    with pytest.raises(psycopg2.Error, match="account 1 has no sender"):
+        loop.sql("SELECT campaigns.connect(1)")
+    with pytest.raises(psycopg2.Error, match="there is no account 9"):
+        loop.sql("SELECT campaigns.connect(9)")
+
+
+def test_who_did_not_finish_within_sixty_days_is_named(loop, days):  # noqa: F811
+    enrol(loop, 1, at=loop.value("SELECT now() - interval '59 days'"))
+    assert problems(loop, but="") == []
+    loop.sql("UPDATE campaigns.enrolments SET started_at = started_at - interval '2 days'")
+    assert [row[:3] for row in problems(loop, but="")] == [(1, "contact 1, Contact 1", "not finished within 60 days, and not told anything more")]
+    loop.sql("INSERT INTO whatsapp_notifications (rule, dedup_key, send_status, sent_at, target) SELECT 'campaigns', '1/' || d, 'sent', now(), '+1' FROM generate_series(1, 7) d")
+    assert problems(loop, but="") == []
