@@ -405,13 +405,14 @@ SELECT NULL, 'all campaigns', h.reason, 'Nobody is told anything until that is o
   FROM herald.holds h
  WHERE (h.kind IN ('rule', 'channel') AND h.name = 'campaigns' OR h.kind = 'all') AND h.cause <> 'opt-out' AND (h.until IS NULL OR h.until > now())
 UNION ALL
-SELECT NULL, format('day %s', t.day), format('its image %s failed for %s contacts, of late: %s', p.media ->> 'url', count(*), min(p.error)),
-       'Give it another address in campaigns.days, or see to the server that has it.'
+SELECT NULL, format('day %s', t.day), format('its image %s did not reach %s contacts, of late: %s', p.media ->> 'url', count(*), min(p.error)),
+       CASE p.send_status WHEN 'failed' THEN 'Give it another address in campaigns.days, or see to the server that has it.'
+                          ELSE 'They have the text alone: what kept it until their account''s hours were over is in the attempts, or a limit.' END
   FROM public.whatsapp_notifications p
   JOIN public.whatsapp_notifications n ON n.id = p.part_of
   JOIN campaigns.days t ON n.template = 'campaign_day_' || t.day AND n.locale = t.language AND p.media ->> 'url' = ANY (t.images)
- WHERE p.rule = 'campaigns' AND p.send_status = 'failed' AND p.created_at > now() - interval '7 days'
- GROUP BY t.day, p.media ->> 'url'
+ WHERE p.rule = 'campaigns' AND p.dedup_key IS NULL AND p.send_status IN ('failed', 'expired') AND p.created_at > now() - interval '7 days'
+ GROUP BY t.day, p.media ->> 'url', p.send_status
 UNION ALL
 SELECT c.account_id, format('contact %s, %s', c.contact_id, c.name), 'not finished within 60 days, and not told anything more',
        format('Enrol them anew if they still want it: DELETE FROM campaigns.enrolments WHERE contact_id = %s, then INSERT again.', c.contact_id)

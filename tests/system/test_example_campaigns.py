@@ -275,11 +275,6 @@ def test_a_language_without_a_message_and_a_message_with_a_hole(loop, days):
     assert loop.value("SELECT body FROM whatsapp_notifications WHERE dedup_key = '2/2'") == "Two, Contact 2"
 
 
-def test_a_time_zone_that_does_not_exist_is_refused_where_it_is_written(loop):
-    with pytest.raises(psycopg2.Error, match='time zone "Mars/Olympus" not recognized'):
-        loop.sql("UPDATE campaigns.accounts SET timezone = 'Mars/Olympus'")
-
-
 def test_images_follow_in_their_order_two_seconds_apart(loop, days):
     loop.sql("""UPDATE herald.senders SET gap = '3 s';
                 UPDATE campaigns.days SET images = '{https://example.org/1.jpg,https://example.org/2.jpg}' WHERE day = 1;

@@ -127,7 +127,7 @@ def test_an_image_that_failed_is_told_to_the_administrator_until_it_is_another(l
         days.player.turn(*(rejected(claim) if claim.detail and "1.jpg" in claim.detail else accepted(claim) for claim in claims), room=0)
         next_part(loop)
     assert [row[:2] for row in problems(loop)] == [(None, "day 1")]
-    assert problems(loop)[0][2].startswith("its image https://example.org/1.jpg failed for 2 contacts, of late: ")
+    assert problems(loop)[0][2].startswith("its image https://example.org/1.jpg did not reach 2 contacts, of late: ")
     loop.sql("UPDATE campaigns.days SET images = '{https://example.org/2.jpg}' WHERE day = 1")
     assert problems(loop) == []
 
@@ -147,9 +147,15 @@ def test_images_stay_within_the_hours_of_the_account(loop, days):  # noqa: F811
                 ALTER TABLE public.whatsapp_notifications ENABLE TRIGGER campaigns_image_due""")
     assert days.player.turn().claims == [] and days.player.turn().claims == []
     assert [row[2] for row in states(loop)] == ["sent", "expired", "expired"]
+    assert [row[2].split(" contacts")[0] for row in problems(loop)] == [f"its image https://example.org/{n}.jpg did not reach 1" for n in (1, 2)]
 
 
 # --- accounts and ends ---
+
+def test_a_time_zone_that_does_not_exist_is_refused_where_it_is_written(loop):
+    with pytest.raises(psycopg2.Error, match='time zone "Mars/Olympus" not recognized'):
+        loop.sql("UPDATE campaigns.accounts SET timezone = 'Mars/Olympus'")
+
 
 def test_an_account_keeps_its_number(loop):
     with pytest.raises(psycopg2.Error, match="account 1 keeps its number") as refused:
