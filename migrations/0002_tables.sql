@@ -419,12 +419,15 @@ COMMENT ON COLUMN herald.floors.attempt_id IS 'nothing in flight has a lower one
 COMMENT ON COLUMN herald.floors.event_id IS 'no event that waits has this id or a lower one';
 
 CREATE TABLE herald.retention (
-    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    passed_id bigint NOT NULL DEFAULT 0,
-    began_at timestamptz NOT NULL DEFAULT '-infinity'
+    what text PRIMARY KEY,
+    passed_id bigint,
+    began_at timestamptz NOT NULL DEFAULT '-infinity',
+    first_id bigint,
+    terms text
 );
-INSERT INTO herald.retention DEFAULT VALUES;
-COMMENT ON TABLE herald.retention IS 'How far the walk through the history has come that blanks and deletes what is old enough';
+INSERT INTO herald.retention (what) VALUES ('delete'), ('forget');
+COMMENT ON TABLE herald.retention IS 'How far the walks through the history have come that blank and delete what is old enough; passed_id NULL: none is under way';
+COMMENT ON COLUMN herald.retention.first_id IS 'the first row that the next walk may have something to do with, as long as terms (what is kept for how long) are the same';
 
 CREATE SEQUENCE herald.attempt_seq;
 CREATE TABLE herald.incarnations (

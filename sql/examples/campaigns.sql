@@ -105,6 +105,10 @@ BEGIN
         DELETE FROM herald.holds h WHERE h.kind = 'sender' AND h.name = sender_name;
         RETURN OLD;
     END IF;
+    IF NEW.account_id <> OLD.account_id THEN
+        RAISE EXCEPTION 'account % keeps its number: its sender and its session bear it', OLD.account_id
+            USING HINT = 'Add an account with the new number, connect it, and give it the contacts: UPDATE campaigns.contacts SET account_id = ….';
+    END IF;
     PERFORM now() AT TIME ZONE NEW.timezone;  -- an unknown one is refused here, and stops nobody else later
     IF TG_OP = 'INSERT' THEN
         INSERT INTO herald.senders (name, channel, gateway, base_url, account, credential, limits, gap, max_in_flight)
@@ -139,6 +143,9 @@ DECLARE
 BEGIN
     IF NOT EXISTS (SELECT FROM campaigns.accounts a WHERE a.account_id = connect.account_id) THEN
         RAISE EXCEPTION 'there is no account %', connect.account_id;
+    ELSIF NOT EXISTS (SELECT FROM herald.senders s WHERE s.name = 'campaigns-' || connect.account_id) THEN
+        RAISE EXCEPTION 'account % has no sender', connect.account_id
+            USING HINT = 'Somebody took it out of herald.senders. Delete the account, and add it again.';
     ELSIF (SELECT count(*) FROM campaigns.connections c WHERE c.has_session AND c.account_id <> connect.account_id) >= at_most THEN
         RAISE EXCEPTION 'all % sessions are in use', at_most
             USING HINT = 'Disconnect an account that is not used, or raise sessions_max in campaigns.gateway if the server can keep more.';
@@ -176,29 +183,42 @@ CREATE OR REPLACE TRIGGER account_goes BEFORE DELETE ON campaigns.accounts
 
 -- 3. Who enters the loop, and who leaves it ------------------------------------------------------------------------------------
 
+-- FOR SHARE waits for who lets the account's enrolment go on, or moves the contact, at the same time: else the one would not see the other.
 CREATE OR REPLACE FUNCTION campaigns.enrolled() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    its_account int;
+    is_paused boolean;
 BEGIN
-    NEW.started_at := (SELECT NEW.asked_at FROM campaigns.contacts c JOIN campaigns.accounts a ON a.account_id = c.account_id
-                        WHERE c.contact_id = NEW.contact_id AND NOT a.enrolment_paused);
+    SELECT c.account_id INTO its_account FROM campaigns.contacts c WHERE c.contact_id = NEW.contact_id FOR SHARE;
+    SELECT a.enrolment_paused INTO is_paused FROM campaigns.accounts a WHERE a.account_id = its_account FOR SHARE;
+    NEW.started_at := CASE WHEN NOT is_paused THEN NEW.asked_at END;
     RETURN NEW;
 END
 $$;
 CREATE OR REPLACE TRIGGER enrolled BEFORE INSERT ON campaigns.enrolments FOR EACH ROW EXECUTE FUNCTION campaigns.enrolled();
 
 -- Who pays leaves at once: the rule makes nothing more for them, and what waits already, a text or an image, is cancelled here.
--- (What is being sent in this moment is not called back.) A number that is corrected is told what the wrong one was not.
+-- (What is being sent in this moment is not called back.) A number that is corrected is told what the wrong one was not; who is moved
+-- to an account whose enrolment is not paused begins there.
 CREATE OR REPLACE FUNCTION campaigns.contact_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     waiting bigint;
+    is_paused boolean;
 BEGIN
     IF TG_OP = 'UPDATE' AND NEW.phone IS DISTINCT FROM OLD.phone THEN
         DELETE FROM public.whatsapp_notifications n
          WHERE n.rule = 'campaigns' AND n.dedup_key >= OLD.contact_id || '/' AND n.dedup_key < OLD.contact_id || '0'
            AND n.send_status IN ('failed', 'suppressed');
+    END IF;
+    IF TG_OP = 'UPDATE' AND NEW.account_id <> OLD.account_id THEN
+        SELECT a.enrolment_paused INTO is_paused FROM campaigns.accounts a WHERE a.account_id = NEW.account_id FOR SHARE;
+        IF NOT is_paused THEN
+            UPDATE campaigns.enrolments e SET started_at = clock_timestamp() WHERE e.contact_id = NEW.contact_id AND e.started_at IS NULL;
+        END IF;
     END IF;
     IF TG_OP = 'UPDATE' AND NEW.paid_at IS NULL THEN
         RETURN NULL;
@@ -220,7 +240,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-CREATE OR REPLACE TRIGGER contact_changed AFTER UPDATE OF paid_at, phone OR DELETE ON campaigns.contacts
+CREATE OR REPLACE TRIGGER contact_changed AFTER UPDATE OF paid_at, phone, account_id OR DELETE ON campaigns.contacts
     FOR EACH ROW EXECUTE FUNCTION campaigns.contact_changed();
 
 -- 4. The days' messages are templates ------------------------------------------------------------------------------------------
@@ -232,6 +252,11 @@ CREATE OR REPLACE FUNCTION campaigns.day_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF TG_OP <> 'DELETE' AND (cardinality(NEW.images) > 30 OR EXISTS (
+           SELECT FROM unnest(NEW.images) u WHERE (octet_length(u) <= 2000 AND u ~ '^https?://[^[:space:]]+$') IS NOT TRUE)) THEN
+        RAISE EXCEPTION 'an image of day % has no address that can be sent', NEW.day
+            USING HINT = 'Write at most 30 addresses that begin with http:// or https://, without spaces, of at most 2,000 bytes each.';
+    END IF;
     IF TG_OP <> 'INSERT' THEN
         DELETE FROM herald.templates t WHERE t.name = 'campaign_day_' || OLD.day AND t.locale = OLD.language;
     END IF;
@@ -261,40 +286,89 @@ SELECT c.contact_id, d.day, n.send_status, n.error, n.sent_at, n.target,
  CROSS JOIN (SELECT DISTINCT day FROM campaigns.days) d
   LEFT JOIN public.whatsapp_notifications n ON n.rule = 'campaigns' AND n.dedup_key = c.contact_id || '/' || d.day;
 
+-- What an account may still plan: what its limits of an hour or longer leave, without what waits already, text or image; NULL where it
+-- has none. whole: what they allow at most.
+CREATE OR REPLACE FUNCTION campaigns.room(account_id int, OUT free bigint, OUT whole int)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT min(u.free) - (SELECT count(*) FROM herald.lanes l JOIN public.whatsapp_notifications n ON n.lane = l.id
+                           WHERE l.sender = 'campaigns-' || room.account_id AND n.next_at IS NOT NULL AND n.owner IS NULL AND NOT n.behind),
+           min(p.n)
+      FROM herald.senders s
+     CROSS JOIN LATERAL herald.limit_use(s, clock_timestamp()) u
+     CROSS JOIN LATERAL herald.parse_limit(u.rolling_limit) p
+     WHERE s.name = 'campaigns-' || room.account_id AND p.span >= '1 hour';
+$$;
+
+-- Of what an account owes no more is planned than may go today, who has waited longest first: so a user who enrols thousands floods
+-- nobody, and a day's last text leaves room for its images.
 CREATE OR REPLACE VIEW campaigns.due AS
 WITH awake AS MATERIALIZED (  -- those accounts whose hours it is, before their thousands of contacts are looked at
-    SELECT a.account_id, a.name, a.timezone, m.at, l.at::date AS today
+    SELECT a.account_id, a.name, a.timezone, m.at, l.at::date AS today, r.free, r.whole
       FROM (SELECT herald.now() AS at OFFSET 0) m
      CROSS JOIN campaigns.accounts a
      CROSS JOIN LATERAL (SELECT m.at AT TIME ZONE a.timezone AS at) l
+     CROSS JOIN LATERAL campaigns.room(a.account_id) r
      WHERE l.at::time >= a.opens_at AND l.at::time < a.closes_at
+), owed AS (
+    SELECT c.contact_id, c.account_id, c.name, c.language, a.name AS account, a.free, d.day, t.is_planned, t.phone, m.media,
+           sum(CASE WHEN t.is_planned OR t.phone IS NULL THEN 0 ELSE least(1 + coalesce(jsonb_array_length(m.media), 0), a.whole) END)
+               OVER (PARTITION BY c.account_id ORDER BY t.since, c.contact_id) AS cost
+      FROM awake a
+      JOIN campaigns.contacts c ON c.account_id = a.account_id
+     CROSS JOIN LATERAL (SELECT (min(e.started_at) AT TIME ZONE a.timezone)::date AS enrolled_on FROM campaigns.enrolments e
+                          WHERE e.contact_id = c.contact_id AND e.started_at <= a.at) e
+     CROSS JOIN LATERAL (
+           SELECT f.day, f.last_on, f.send_status
+             FROM (SELECT x.day, x.is_over, x.send_status, max((x.sent_at AT TIME ZONE a.timezone)::date) OVER before AS last_on
+                     FROM campaigns.contact_days x WHERE x.contact_id = c.contact_id
+                   WINDOW before AS (ORDER BY x.day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) f
+            WHERE f.is_over IS NOT TRUE ORDER BY f.day LIMIT 1) d
+     CROSS JOIN LATERAL (SELECT greatest(e.enrolled_on + d.day, d.last_on + 1) AS since, d.send_status IS NOT NULL AS is_planned,
+                                nullif(btrim(c.phone), '') AS phone) t
+     CROSS JOIN LATERAL (
+           SELECT (SELECT jsonb_agg(jsonb_build_object('type', 'image', 'url', i.url) ORDER BY i.n)
+                     FROM unnest(t.images) WITH ORDINALITY i (url, n)) AS media
+             FROM campaigns.days t WHERE t.day = d.day ORDER BY t.language = c.language DESC, t.language = '' DESC LIMIT 1) m
+     WHERE c.paid_at IS NULL
+       AND a.today >= t.since
+       AND a.today < e.enrolled_on + 60  -- what may still be owed, not all of history; see campaigns.problems
 )
-SELECT c.contact_id AS key,
-       c.contact_id || '/' || d.day AS dedup_key,
-       -- Without a number the row is still here: the history then says "suppressed", and why.
-       nullif(btrim(c.phone), '') AS recipient,
-       'campaigns-' || c.account_id AS sender,
-       'campaign_day_' || d.day AS template,
-       c.language AS locale,
-       jsonb_build_object('name', c.name, 'account', a.name, 'day', d.day, 'contact_id', c.contact_id) AS data,
-       m.media
-  FROM awake a
-  JOIN campaigns.contacts c ON c.account_id = a.account_id
- CROSS JOIN LATERAL (SELECT (min(e.started_at) AT TIME ZONE a.timezone)::date AS enrolled_on FROM campaigns.enrolments e
-                      WHERE e.contact_id = c.contact_id AND e.started_at <= a.at) e
- CROSS JOIN LATERAL (
-       SELECT f.day, f.last_on
-         FROM (SELECT x.day, x.is_over, max((x.sent_at AT TIME ZONE a.timezone)::date) OVER before AS last_on
-                 FROM campaigns.contact_days x WHERE x.contact_id = c.contact_id
-               WINDOW before AS (ORDER BY x.day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) f
-        WHERE f.is_over IS NOT TRUE ORDER BY f.day LIMIT 1) d
- CROSS JOIN LATERAL (
-       SELECT (SELECT jsonb_agg(jsonb_build_object('type', 'image', 'url', i.url) ORDER BY i.n)
-                 FROM unnest(t.images) WITH ORDINALITY i (url, n)) AS media
-         FROM campaigns.days t WHERE t.day = d.day ORDER BY t.language = c.language DESC, t.language = '' DESC LIMIT 1) m
- WHERE c.paid_at IS NULL
-   AND a.today >= greatest(e.enrolled_on + d.day, d.last_on + 1)
-   AND a.today < e.enrolled_on + 60;  -- what may still be owed, not all of history
+SELECT o.contact_id AS key,
+       o.contact_id || '/' || o.day AS dedup_key,
+       o.phone AS recipient,  -- without a number the row is still here: the history then says "suppressed", and why
+       'campaigns-' || o.account_id AS sender,
+       'campaign_day_' || o.day AS template,
+       o.language AS locale,
+       jsonb_build_object('name', o.name, 'account', o.account, 'day', o.day, 'contact_id', o.contact_id) AS data,
+       o.media
+  FROM owed o
+ WHERE o.is_planned OR o.phone IS NULL OR o.free IS NULL OR o.cost <= o.free;
+
+-- What its text is let go for, an image is let go for as well, but once that is sent nothing rechecks it. So an image, and those after
+-- it, expire at the end of the account's hours, or after a minute more, so that the day's last text keeps its own.
+CREATE OR REPLACE FUNCTION campaigns.image_due() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    NEW.expires_at := greatest(NEW.next_at + interval '1 min', (
+        SELECT ((herald.now() AT TIME ZONE a.timezone)::date + a.closes_at) AT TIME ZONE a.timezone
+          FROM campaigns.accounts a WHERE 'campaigns-' || a.account_id = NEW.sender));
+    WITH RECURSIVE after AS (
+        SELECT NEW.next_part AS id
+        UNION ALL
+        SELECT n.next_part FROM after a JOIN public.whatsapp_notifications n ON n.id = a.id
+    )
+    UPDATE public.whatsapp_notifications n SET expires_at = NEW.expires_at, next_at = NEW.expires_at
+      FROM after a WHERE n.id = a.id AND n.send_status = 'pending' AND n.owner IS NULL;
+    RETURN NEW;
+END
+$$;
+-- It waited for what comes before it, and is due now.
+CREATE OR REPLACE TRIGGER campaigns_image_due BEFORE UPDATE OF next_at, expires_at ON public.whatsapp_notifications FOR EACH ROW
+    WHEN (NEW.part_of IS NOT NULL AND NEW.rule = 'campaigns' AND NEW.send_status = 'pending'
+          AND OLD.next_at = OLD.expires_at AND NEW.next_at < NEW.expires_at)
+    EXECUTE FUNCTION campaigns.image_due();
 
 -- What is wrong, for who can mend it: a user, for their account and contacts; an administrator (account_id NULL) for the days'
 -- messages.
@@ -325,12 +399,35 @@ SELECT NULL, format('day %s', d.day), format('it has no message in language "%s"
             ELSE 'They are not told. Add a row to campaigns.days.' END
   FROM (SELECT DISTINCT day FROM campaigns.days) d
  CROSS JOIN (SELECT c.language, count(*) AS n FROM campaigns.contacts c WHERE c.paid_at IS NULL GROUP BY c.language) l
- WHERE NOT EXISTS (SELECT FROM campaigns.days t WHERE t.day = d.day AND t.language = l.language);
+ WHERE NOT EXISTS (SELECT FROM campaigns.days t WHERE t.day = d.day AND t.language = l.language)
+UNION ALL
+SELECT NULL, 'all campaigns', h.reason, 'Nobody is told anything until that is over: pgherald resume ' || concat_ws(' ', h.kind, nullif(h.name, ''))
+  FROM herald.holds h
+ WHERE (h.kind IN ('rule', 'channel') AND h.name = 'campaigns' OR h.kind = 'all') AND h.cause <> 'opt-out' AND (h.until IS NULL OR h.until > now())
+UNION ALL
+SELECT NULL, format('day %s', t.day), format('its image %s did not reach %s contacts, of late: %s', p.media ->> 'url', count(*), min(p.error)),
+       CASE p.send_status WHEN 'failed' THEN 'Give it another address in campaigns.days, or see to the server that has it.'
+                          ELSE 'They have the text alone: what kept it until their account''s hours were over is in the attempts, or a limit.' END
+  FROM public.whatsapp_notifications p
+  JOIN public.whatsapp_notifications n ON n.id = p.part_of
+  JOIN campaigns.days t ON n.template = 'campaign_day_' || t.day AND n.locale = t.language AND p.media ->> 'url' = ANY (t.images)
+ WHERE p.rule = 'campaigns' AND p.dedup_key IS NULL AND p.send_status IN ('failed', 'expired') AND p.created_at > now() - interval '7 days'
+ GROUP BY t.day, p.media ->> 'url', p.send_status
+UNION ALL
+SELECT c.account_id, format('contact %s, %s', c.contact_id, c.name), 'not finished within 60 days, and not told anything more',
+       format('Enrol them anew if they still want it: DELETE FROM campaigns.enrolments WHERE contact_id = %s, then INSERT again.', c.contact_id)
+  FROM campaigns.contacts c
+  JOIN campaigns.accounts a ON a.account_id = c.account_id
+ CROSS JOIN LATERAL (SELECT (min(e.started_at) AT TIME ZONE a.timezone)::date AS enrolled_on FROM campaigns.enrolments e
+                      WHERE e.contact_id = c.contact_id) e
+ WHERE c.paid_at IS NULL AND (now() AT TIME ZONE a.timezone)::date >= e.enrolled_on + 60
+   AND EXISTS (SELECT FROM campaigns.contact_days x WHERE x.contact_id = c.contact_id AND x.is_over IS NOT TRUE);
 
 -- Views are evaluated as herald_rules, which reads what it is granted here and nothing else.
 GRANT USAGE ON SCHEMA campaigns TO herald_rules;
 GRANT SELECT ON campaigns.due TO herald_rules;
-REVOKE ALL ON FUNCTION campaigns.connect(int), campaigns.disconnect(int) FROM PUBLIC;
+REVOKE ALL ON FUNCTION campaigns.connect(int), campaigns.disconnect(int), campaigns.room(int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION campaigns.room(int) TO herald_rules;
 
 INSERT INTO campaigns.gateway DEFAULT VALUES ON CONFLICT DO NOTHING;
 \if :{?gateway}
@@ -360,11 +457,12 @@ ON CONFLICT DO NOTHING;
 -- recheck: what had to wait for its turn is sent only if it is still owed, at a sensible hour: else it gives its key back, and
 --     is planned anew on the next day. So nothing that waits gets too old (max_age).
 -- in_doubt_grace: what may have arrived is decided on after two minutes, so that it is rechecked before it is sent again.
+-- flood_limit: what one user can cause is bounded already (campaigns.room()); this is the day of a thousand accounts.
 -- forget_after: what was said to whom is forgotten. That it was said stays for long after a loop may last (delete_after, whatever
 --     herald.settings has), so nobody is told again.
 
 SELECT herald.add_rule('campaigns', 'campaigns.due', every => '1 min', channel => 'campaigns', max_attempts => 3, recheck => true,
-                       in_doubt_grace => '2 min', max_age => '60 days', flood_limit => 5000, forget_after => '180 days', delete_after => '1 year');
+                       in_doubt_grace => '2 min', max_age => '60 days', flood_limit => 100000, forget_after => '180 days', delete_after => '1 year');
 
 COMMIT;
 

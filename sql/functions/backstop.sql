@@ -40,6 +40,6 @@ BEGIN
     DELETE FROM herald.rechecks c USING herald.rules r WHERE r.name = c.rule AND NOT r.recheck AND r.digest IS NULL;
     DELETE FROM herald.counts c
      WHERE c.bucket < floor(extract(epoch FROM clock_timestamp()) / c.span_sec) - 65;
-    PERFORM herald.retain();
+    PERFORM herald.ring_bell() WHERE herald.retain();
 END
 $$;

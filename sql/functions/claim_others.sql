@@ -30,6 +30,9 @@ BEGIN
                    || CASE WHEN n.send_status = 'in_doubt' THEN '; it is in doubt: ' || n.error ELSE '' END
       FROM unnest(ids, actions) AS t (id, action)
      WHERE t.action = 'suppress' AND n.id = t.id;
+    PERFORM herald.cancel_parts(n.id)
+       FROM unnest(ids, actions) AS t (id, action) JOIN public.whatsapp_notifications n ON n.id = t.id
+      WHERE t.action IN ('expire', 'suppress') AND n.next_part IS NOT NULL AND n.part_of IS NULL;
     UPDATE public.whatsapp_notifications n
        SET send_status = CASE WHEN d.resend THEN 'pending' WHEN d.is_late THEN 'expired' ELSE n.send_status END,
            next_at = CASE WHEN d.resend THEN herald.not_below_floor(n.lane, n.created_at) END,

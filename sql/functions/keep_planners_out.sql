@@ -6,7 +6,7 @@ SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '10s'
 AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtext('herald.plan'), hashtext(rule_name));
+    PERFORM FROM herald.planning p WHERE p.rule = rule_name FOR NO KEY UPDATE;
 EXCEPTION WHEN lock_not_available THEN
     RAISE EXCEPTION 'rule "%" is being planned, which takes longer than ten seconds', rule_name
         USING HINT = 'Nothing is changed. Call it again when its sweep is done: pgherald status says when.', ERRCODE = 'lock_not_available';

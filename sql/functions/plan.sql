@@ -1,6 +1,7 @@
 -- herald.plan(rule, kind, batch): one planner task: makes the notifications that a rule's captured events ask for (kind
 -- 'events', at most batch of them), or those that its whole source asks for (kind 'sweep'). rule '': whichever has captured
--- events, may be planned now, and is content with the session's statement_timeout; planned_rule says which it was.
+-- events, may be planned now, and is content with the session's statement_timeout; planned_rule says which it was. The sweep of rule '' is a
+-- step of herald.retain().
 --
 -- result: 'done', 'busy' (the rule is being planned elsewhere), 'paused', 'failed' (then error says why, fit for a log, and
 -- herald.rules.error in full; the rule tries again later) or 'flood' (it paused itself). more: further events were left. n_found and
@@ -37,6 +38,10 @@ DECLARE
     why text;
 BEGIN
     more := false;
+    IF rule_name = '' AND kind = 'sweep' THEN
+        result := CASE WHEN herald.retain() THEN 'busy' ELSE 'retained' END;  -- busy: again after a pause
+        RETURN;
+    END IF;
     IF rule_name = '' THEN
         SELECT r.* INTO rule FROM herald.tasks t JOIN herald.rules r ON r.name = t.rule
          WHERE t.kind = 'events' AND r.time_limit >= current_setting('statement_timeout')::interval LIMIT 1;

@@ -162,7 +162,7 @@ def test_the_history_forgets_after_90_days_and_still_knows_that_it_told(academy)
     academy.sql("UPDATE public.whatsapp_notifications SET send_status = 'sending'")
     academy.sql("""UPDATE public.whatsapp_notifications SET send_status = 'sent', sent_at = now(), next_at = NULL,
                           created_at = now() - interval '89 days'""")
-    walked = "UPDATE herald.retention SET passed_id = 0, began_at = '-infinity'; SELECT herald.retain()"
+    walked = "UPDATE herald.retention SET passed_id = NULL, first_id = NULL, terms = NULL, began_at = '-infinity'; SELECT herald.retain()"
     academy.sql(walked)
     assert academy.value("SELECT body FROM whatsapp_notifications").startswith("💰 *Payment Received*")
     academy.sql("UPDATE public.whatsapp_notifications SET created_at = created_at - interval '2 days'")

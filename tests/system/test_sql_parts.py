@@ -228,3 +228,13 @@ def test_a_digest_has_no_media(db, daemon):
     assert accept_next(db, daemon).body == "day 1"
     a_gap_passes(db)
     assert accept_next(db, daemon).body == "one"
+
+
+@pytest.mark.parametrize("ends, status", [("SELECT herald.opt_out('+8801700000001', 'said so')", "suppressed"),
+                                          ("UPDATE whatsapp_notifications SET expires_at = clock_timestamp() WHERE part_of IS NULL", "expired")])
+def test_media_end_with_their_message_before_it_is_sent(db, daemon, ends, status):
+    ident, *media = album(db)
+    db.sql(ends)
+    assert daemon.turn().claims == []
+    assert row(db, ident)["send_status"] == status
+    assert [(row(db, i)["send_status"], row(db, i)["error"]) for i in media] == [("cancelled", "what it belongs to was not sent")] * 2
