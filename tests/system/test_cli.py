@@ -467,7 +467,7 @@ def test_replay_counts_messages_and_not_their_parts(gauges):
     db = gauges
     db.sql("""CREATE VIEW public.pictures AS
                   SELECT 'p' || n AS dedup_key, '+8801711000001' AS recipient, 'Look ' || n AS body, '{}'::jsonb AS data,
-                         '[{"url": "https://example.org/a.png"}, {"url": "https://example.org/b.png"}]'::jsonb AS media
+                         '[{"type": "image", "url": "https://example.org/a.png"}, {"type": "image", "url": "https://example.org/b.png"}]'::jsonb AS media
                     FROM generate_series(1, 2) n WHERE NOT EXISTS (SELECT FROM public.whatsapp_notifications h WHERE h.rule = 'x');
               GRANT SELECT ON public.pictures TO herald_rules;
               SELECT herald.add_rule('pictures', 'public.pictures')""")
