@@ -134,9 +134,11 @@ class Daemon(Process):
         secrets = directory / "credentials"
         secrets.mkdir(mode=0o700, exist_ok=True)
         for secret, value in (credentials or {}).items():
-            descriptor = os.open(secrets / secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            # Never half there: another daemon may be reading it.
+            written = secrets / f".{secret}.{name}"
+            with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
                 file.write(value + "\n")
+            written.replace(secrets / secret)
         self.config = directory / f"{name}.conf"
         settings = {"dsn": dsn, "node": name, "credentials_dir": secrets, "log_level": "debug", **config}
         self.config.write_text("".join(f"{key} = {value}\n" for key, value in settings.items()), encoding="utf-8")
