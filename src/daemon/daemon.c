@@ -227,10 +227,10 @@ static void on_ring_answered(const struct pg_result *result, bool is_lost, void 
     prove_bell(d);
 }
 
-static void on_task(const char *rule, bool is_sweep, uint64_t time_limit_usec, void *userdata) {
+static void on_task(const char *rule, bool is_sweep, uint64_t time_limit_usec, bool can_wait, void *userdata) {
     struct daemon *d = userdata;
 
-    if (planner_submit(d->planner, rule, is_sweep, time_limit_usec) < 0)
+    if (planner_submit(d->planner, rule, is_sweep, time_limit_usec, can_wait) < 0)
         log_error("no memory to plan rule \"%s\"; the next look finds it again", rule);
     status_changed(d);
 }

@@ -200,7 +200,8 @@ static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, co
         else if (row.kind == STORE_ASK)
             ask(d, &row);
         else if (row.kind == STORE_TASK)
-            d->handler.on_task(row.task.rule, row.task.is_sweep, row.task.time_limit_usec, d->userdata);
+            d->handler.on_task(row.task.rule, row.task.is_sweep, row.task.time_limit_usec, d->room == 0 || d->more_due,
+                               d->userdata);
         else if (row.kind == STORE_LEFT)
             d->more_due = d->room > 0 && row.met >= (int64_t) d->room;
         else if (row.kind == STORE_LOOK && joining_check_schema(d, row.look.schema_version))

@@ -9,29 +9,18 @@
 #include "base/log.h"
 #include "daemon/planned.h"
 #include "daemon/store.h"
+#include "daemon/task.h"
 
 enum {
     CONNECTIONS_MAX = 8,
     TASKS_MAX = 4096,
     BATCH = 500,
     BUSY_PAUSE_USEC = 50 * 1000,        /* after another node had the rule */
+    GATHER_USEC = 50 * 1000,            /* so long events gather that are not urgent */
     UNRECORDED_PAUSE_USEC = 1000 * 1000,
     RING_TIME_LIMIT_USEC = 60 * 1000 * 1000, /* the usual time limit of a rule */
     TIME_LIMIT_SLACK_USEC = 5 * 1000 * 1000, /* beyond the server's own statement_timeout */
     TIME_LIMIT_MAX_USEC = 2147483 * INT64_C(1000000) / 1000,
-};
-
-struct task {
-    struct task *next;
-    char *rule;
-    bool is_sweep;
-    bool is_ring; /* of no rule yet: rule is "" */
-    struct store_identity claimer; /* of a ring */
-    unsigned room;                 /* likewise */
-    unsigned batch;
-    uint64_t time_limit_usec;
-    uint64_t not_before; /* monotonic */
-    unsigned unrecorded; /* times that its failure could not be recorded */
 };
 
 /* One connection, and what runs on it. */
@@ -59,27 +48,6 @@ struct planner {
     sd_event_source *retry; /* for tasks whose not_before lies ahead */
 };
 
-static struct task *task_free(struct task *t) {
-    if (t) {
-        free(t->rule);
-        free(t);
-    }
-    return NULL;
-}
-
-static struct task *task_new(const char *rule, uint64_t time_limit_usec) {
-    struct task *t = calloc(1, sizeof(*t));
-
-    if (!t)
-        return NULL;
-    t->rule = strdup(rule);
-    if (!t->rule)
-        return task_free(t);
-    t->batch = BATCH;
-    t->time_limit_usec = time_limit_usec < TIME_LIMIT_MAX_USEC ? time_limit_usec : TIME_LIMIT_MAX_USEC;
-    return t;
-}
-
 static void dispatch(struct planner *p);
 
 static unsigned free_lanes(const struct planner *p) {
@@ -95,15 +63,6 @@ static bool runs(const struct planner *p, const char *rule) {
         if (p->lanes[i].task && strcmp(p->lanes[i].task->rule, rule) == 0)
             return true;
     return false;
-}
-
-static void enqueue(struct planner *p, struct task *t) {
-    struct task **place = &p->waiting;
-
-    while (*place)
-        place = &(*place)->next;
-    t->next = NULL;
-    *place = t;
 }
 
 /* ---- The end of a task ---- */
@@ -130,8 +89,9 @@ static void lane_put_back(struct lane *l, uint64_t pause_usec) {
     }
     t = TAKE_PTR(l->task);
     t->not_before = clock_monotonic_usec() + pause_usec;
+    t->gathers = false;
     l->is_free = l->is_ready;
-    enqueue(l->planner, t);
+    task_enqueue(&l->planner->waiting, t);
 }
 
 static void on_failure_noted(_unused_ struct pg *pg, _unused_ const struct pg_result *result, const struct pg_error *error,
@@ -296,23 +256,32 @@ static int on_retry(_unused_ sd_event_source *source, _unused_ uint64_t usec, vo
     return 0;
 }
 
-int planner_submit(struct planner *p, const char *rule, bool is_sweep, uint64_t time_limit_usec) {
+int planner_submit(struct planner *p, const char *rule, bool is_sweep, uint64_t time_limit_usec, bool can_wait) {
     struct task *t;
 
     if (p->stopped || p->tasks >= TASKS_MAX)
         return 0;
-    for (t = p->waiting; t; t = t->next)
-        if (t->is_sweep == is_sweep && strcmp(t->rule, rule) == 0)
-            return 0;
+    t = task_find(p->waiting, rule, is_sweep);
+    if (t) {
+        if (t->gathers && !can_wait) {
+            t->gathers = false;
+            t->not_before = 0;
+            dispatch(p);
+        }
+        return 0;
+    }
     for (unsigned i = 0; i < p->count; i++)
-        if (p->lanes[i].task && p->lanes[i].task->is_sweep == is_sweep && strcmp(p->lanes[i].task->rule, rule) == 0)
+        if (p->lanes[i].task && task_is(p->lanes[i].task, rule, is_sweep))
             return 0;
-    t = task_new(rule, time_limit_usec);
+    t = task_new(rule, BATCH, time_limit_usec < TIME_LIMIT_MAX_USEC ? time_limit_usec : TIME_LIMIT_MAX_USEC);
     if (!t)
         return -ENOMEM;
     t->is_sweep = is_sweep;
+    t->gathers = can_wait && !is_sweep;
+    if (t->gathers)
+        t->not_before = clock_monotonic_usec() + GATHER_USEC;
     p->tasks++;
-    enqueue(p, t);
+    task_enqueue(&p->waiting, t);
     dispatch(p);
     return 0;
 }
@@ -323,7 +292,7 @@ int planner_answer_ring(struct planner *p, const struct store_identity *identity
 
         if (!p->lanes[i].is_free)
             continue;
-        t = task_new("", RING_TIME_LIMIT_USEC);
+        t = task_new("", BATCH, RING_TIME_LIMIT_USEC);
         if (!t)
             return -ENOMEM;
         t->is_ring = true;

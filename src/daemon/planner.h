@@ -35,8 +35,9 @@ int planner_start(struct planner *p) _must_check_;
 /* Ends: no further task is begun. Tasks under way are left to the server. */
 void planner_stop(struct planner *p);
 
-/* A task that a look found. Nothing happens where it waits or runs already. */
-int planner_submit(struct planner *p, const char *rule, bool is_sweep, uint64_t time_limit_usec);
+/* A task that a look found. Nothing happens where it waits or runs already. can_wait: it is not urgent: events are planned in
+ * larger batches, which cost less each. */
+int planner_submit(struct planner *p, const char *rule, bool is_sweep, uint64_t time_limit_usec, bool can_wait);
 
 /* Plans the captured events of whichever rule has some, without a look before, and claims up to room messages for the daemon.
  * -EAGAIN: no connection is free now. */

@@ -147,3 +147,19 @@ def test_a_slow_rule_does_not_keep_others_waiting(db, sink, start_daemon):
         cursor.execute("ROLLBACK")
     blocker.close()
     app.wait_for(ids)
+
+
+def test_while_more_is_due_than_there_is_room_for_events_gather(db, start_daemon):
+    """A few large batches cost the server less than many small ones, and what they make would have to wait anyway."""
+    with receiving(latency_ms=50) as slow:
+        app = Application(db, slow)
+        start_daemon(credentials=CREDENTIALS, max_in_flight=2)
+        app.insert(400)
+        wait_until(lambda: len(app.arrivals()) > 2, "the first messages")
+        later = []
+        for _ in range(6):
+            later += app.insert(1)
+            wait_until(lambda: db.value("SELECT count(*) FROM whatsapp_notifications WHERE dedup_key = %s", str(later[-1])), "it planned", pause_sec=0.001)
+        assert app.counts()["pending"] > 2, "there was not more due than room all the time, so this shows nothing"
+    moments = db.column("SELECT created_at FROM whatsapp_notifications WHERE dedup_key = ANY (%s) ORDER BY 1", [str(number) for number in later])
+    assert min((after - before).total_seconds() for before, after in zip(moments, moments[1:])) >= 0.05
