@@ -1,4 +1,4 @@
--- herald.claim(incarnation, room): claims up to room due messages: they are 'sending' from here on, with an attempt id, an owner
+-- herald.claim(incarnation, room, joins): claims up to room due messages: they are 'sending' from here on, with an attempt id, an owner
 -- and a lease. Called by herald.turn(), under its lock (herald.claim_lock) and in a statement of its own, whose snapshot sees
 -- every earlier claim: so limits, and "no two in flight to one recipient", are exact across nodes.
 --
@@ -6,17 +6,17 @@
 -- or recipient is held, and puts those behind whose recipient has a message in flight. Those that had to wait, of a rule that wants them
 -- rechecked, or that are to be gathered, it leaves, with all others of their rule, until the planner has done that.
 --
+-- joins: where the daemon has joined anew since herald.join() told it this number, nothing is claimed; NULL: that is not asked.
+--
 -- Yields a row a claimed message, a row 'sender' for each sender used, and, where it met any due row, claimed or not, last a row
 -- 'left' whose id is their number: as many as room means that there may be more.
-CREATE OR REPLACE FUNCTION herald.claim(incarnation bigint, room int) RETURNS SETOF herald.turn_row
+CREATE OR REPLACE FUNCTION herald.claim(incarnation bigint, room int, joins int DEFAULT NULL) RETURNS SETOF herald.turn_row
 LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
 DECLARE
     moment timestamptz := clock_timestamp();
     lease_end timestamptz;
-    flying text[];
-    own text[];
     busy text[];
     first_lease timestamptz;
     some_opted_out boolean;
@@ -24,6 +24,7 @@ DECLARE
     some_quiet boolean;
     some_recheck boolean;
     is_counted boolean;
+    is_joined boolean;
     sender_names text[];
     sender_channels text[];
     sender_free int[];
@@ -33,27 +34,31 @@ DECLARE
     actions text[];
     senders text[];
 BEGIN
-    SELECT f.senders, f.own, f.targets, f.first_lease, moment + s.value::interval + interval '15 s',
-           EXISTS (SELECT FROM herald.holds h WHERE h.cause = 'opt-out'),
-           EXISTS (SELECT FROM herald.holds h WHERE h.kind IN ('template', 'recipient') AND h.cause <> 'opt-out'),
-           EXISTS (SELECT FROM herald.recipients p WHERE p.quiet_hours IS NOT NULL),
-           EXISTS (SELECT FROM herald.rules r WHERE r.recheck OR r.digest IS NOT NULL)
-      INTO flying, own, busy, first_lease, lease_end, some_opted_out, some_held, some_quiet, some_recheck
-      FROM herald.settings s,
-           (SELECT array_agg(n.sender) AS senders, array_agg(n.target) AS targets, min(n.next_at) AS first_lease,
-                   coalesce(array_agg(n.sender) FILTER (WHERE n.owner = incarnation), '{}') AS own
-              FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL AND n.attempt_id >= (SELECT f.attempt_id FROM herald.floors f)) f
-     WHERE s.name = 'request_time_limit';
-    -- CASE: with nothing in flight first_lease is NULL, and NULL AND … looks at the other side.
-    IF (CASE WHEN first_lease <= moment THEN herald.rescue(moment) > 0 END) THEN
-        SELECT array_agg(n.sender), array_agg(n.target), coalesce(array_agg(n.sender) FILTER (WHERE n.owner = incarnation), '{}')
-          INTO flying, busy, own
-          FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL AND n.attempt_id >= (SELECT f.attempt_id FROM herald.floors f);
+    LOOP
+        SELECT f.targets, f.first_lease, moment + s.value::interval + interval '15 s',
+               EXISTS (SELECT FROM herald.holds h WHERE h.cause = 'opt-out'),
+               EXISTS (SELECT FROM herald.holds h WHERE h.kind IN ('template', 'recipient') AND h.cause <> 'opt-out'),
+               EXISTS (SELECT FROM herald.recipients p WHERE p.quiet_hours IS NOT NULL),
+               EXISTS (SELECT FROM herald.rules r WHERE r.recheck OR r.digest IS NOT NULL),
+               claim.joins IS NULL OR EXISTS (SELECT FROM herald.listeners l WHERE l.incarnation = claim.incarnation AND l.joins = claim.joins),
+               r.names, r.channels, r.free, r.is_counted
+          INTO busy, first_lease, lease_end, some_opted_out, some_held, some_quiet, some_recheck, is_joined,
+               sender_names, sender_channels, sender_free, is_counted
+          FROM herald.settings s,
+               (SELECT array_agg(n.sender) AS senders, array_agg(n.target) AS targets, min(n.next_at) AS first_lease,
+                       coalesce(array_agg(n.sender) FILTER (WHERE n.owner = incarnation), '{}') AS own
+                  FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL AND n.attempt_id >= (SELECT f.attempt_id FROM herald.floors f)) f
+         CROSS JOIN LATERAL (
+               SELECT array_agg(o.name ORDER BY o.priority DESC, o.name) AS names, array_agg(o.channel ORDER BY o.priority DESC, o.name) AS channels,
+                      array_agg(o.free ORDER BY o.priority DESC, o.name) AS free, bool_or(o.is_counted) AS is_counted
+                 FROM herald.sender_room(moment, room, f.senders, f.own) o WHERE o.free > 0) r
+         WHERE s.name = 'request_time_limit';
+        -- CASE: with nothing in flight first_lease is NULL, and NULL AND … looks at the other side.
+        EXIT WHEN (CASE WHEN first_lease <= moment THEN herald.rescue(moment) > 0 END) IS NOT TRUE;
+    END LOOP;
+    IF NOT is_joined THEN
+        RETURN;
     END IF;
-    SELECT array_agg(s.name ORDER BY s.priority DESC, s.name), array_agg(s.channel ORDER BY s.priority DESC, s.name),
-           array_agg(s.free ORDER BY s.priority DESC, s.name), bool_or(s.is_counted)
-      INTO sender_names, sender_channels, sender_free, is_counted
-      FROM herald.sender_room(moment, room, flying, own) s WHERE s.free > 0;
 
     SELECT count(*), array_agg(m.id), array_agg(m.target), array_agg(m.action), array_agg(m.sender)
       INTO met, ids, targets, actions, senders
@@ -97,15 +102,20 @@ BEGIN
             PERFORM herald.count_claimed(senders);
         END IF;
         RETURN QUERY
-            UPDATE public.whatsapp_notifications n
-               SET send_status = 'sending', attempts = n.attempts + 1, attempt_id = nextval('herald.attempt_seq'),
-                   owner = incarnation, next_at = lease_end, sender = t.sender
-              FROM unnest(ids, senders) AS t (id, sender)
-             WHERE n.id = t.id AND t.sender IS NOT NULL
-            RETURNING 'claim', n.id, n.attempt_id, n.sender, n.target, n.target_kind, n.body,
-                      CASE WHEN n.media IS NULL THEN n.gateway_template ELSE jsonb_build_object('media', n.media) END::text;
-        RETURN QUERY SELECT d.* FROM herald.describe_senders(senders) d;
-        RETURN QUERY SELECT 'left', met, NULL::bigint, NULL, NULL, NULL, NULL, NULL;
+            WITH claimed AS (
+                UPDATE public.whatsapp_notifications n
+                   SET send_status = 'sending', attempts = n.attempts + 1, attempt_id = nextval('herald.attempt_seq'),
+                       owner = incarnation, next_at = lease_end, sender = t.sender
+                  FROM unnest(ids, senders) AS t (id, sender)
+                 WHERE n.id = t.id AND t.sender IS NOT NULL
+                RETURNING n.id, n.attempt_id, n.sender, n.target, n.target_kind, n.body,
+                          CASE WHEN n.media IS NULL THEN n.gateway_template ELSE jsonb_build_object('media', n.media) END::text
+            )
+            SELECT 'claim', c.* FROM claimed c
+            UNION ALL
+            SELECT d.* FROM herald.describe_senders(senders) d
+            UNION ALL
+            SELECT 'left', met, NULL, NULL, NULL, NULL, NULL, NULL;
     END IF;
 END
 $$;

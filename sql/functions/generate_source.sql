@@ -55,9 +55,12 @@ BEGIN
     EXECUTE format('CREATE OR REPLACE FUNCTION %s() RETURNS SETOF herald.due', function_name)
         || format(guarded, 'on', '', reader, format('RETURN QUERY SELECT %s FROM %s s', columns, rule.source));
     EXECUTE format('CREATE OR REPLACE FUNCTION %s(text[]) RETURNS herald.due[]', function_name)
-        || format(guarded, 'off', $d$DECLARE places jsonb := (SELECT jsonb_object_agg(k, place) FROM unnest($1) WITH ORDINALITY u (k, place));$d$, reader, CASE WHEN key_type IS NULL
+        || format(guarded, 'off', $d$DECLARE places jsonb;$d$, reader, CASE WHEN key_type IS NULL
                   THEN format($e$RAISE EXCEPTION 'source %%', %L USING HINT = 'It has no column "key"; keys can''t be looked up in it.'$e$, rule.source)
-                  ELSE format('RETURN ARRAY(SELECT ROW(%s)::herald.due FROM %s s WHERE s.key = ANY ($1::%s[])'
+                  ELSE format('IF cardinality($1) > 1 THEN'
+                              '    places := (SELECT jsonb_object_agg(k, place) FROM unnest($1) WITH ORDINALITY u (k, place));'
+                              'END IF;'
+                              'RETURN ARRAY(SELECT ROW(%s)::herald.due FROM %s s WHERE s.key = ANY ($1::%s[])'
                               ' ORDER BY (ours.places ->> s.key::text)::int)', columns, rule.source, key_type) END);
     EXECUTE format('CREATE OR REPLACE FUNCTION %s(text[]) RETURNS text[]', still_name)
         || format(guarded, 'on', '', reader, format('RETURN ARRAY(SELECT s.dedup_key::text FROM %s s WHERE s.dedup_key = ANY ($1))', rule.source));

@@ -33,7 +33,8 @@ DECLARE
     started timestamptz := clock_timestamp();
     done herald.plan_counts := ROW(0, 0, 0, 0, 0, 0);
     planned record;
-    is_paused boolean;
+    is_paused boolean := false;
+    is_busy boolean := false;
     is_approved boolean;
     why text;
 BEGIN
@@ -43,13 +44,15 @@ BEGIN
         RETURN;
     END IF;
     IF rule_name = '' THEN
-        SELECT r.* INTO rule FROM herald.tasks t JOIN herald.rules r ON r.name = t.rule
-         WHERE t.kind = 'events' AND r.time_limit >= current_setting('statement_timeout')::interval LIMIT 1;
+        SELECT r.* INTO rule FROM herald.tasks t JOIN herald.rules r ON r.name = t.rule JOIN herald.planning p ON p.rule = r.name
+         WHERE t.kind = 'events' AND r.time_limit >= current_setting('statement_timeout')::interval LIMIT 1
+           FOR NO KEY UPDATE OF p SKIP LOCKED;
         rule_name := rule.name;
-        is_paused := false;
     ELSE
         SELECT r.* INTO rule FROM herald.rules r WHERE r.name = rule_name;
         is_paused := EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'rule' AND h.name = rule_name);
+        PERFORM FROM herald.planning p WHERE p.rule = rule_name FOR NO KEY UPDATE SKIP LOCKED;
+        is_busy := NOT FOUND;
     END IF;
     IF rule.name IS NULL THEN
         result := 'done';
@@ -57,8 +60,7 @@ BEGIN
         RETURN;
     END IF;
     planned_rule := rule.name;
-    PERFORM FROM herald.planning p WHERE p.rule = rule.name FOR NO KEY UPDATE SKIP LOCKED;
-    IF NOT FOUND THEN
+    IF is_busy THEN
         result := 'busy';
         RETURN;
     END IF;

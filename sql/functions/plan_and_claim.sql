@@ -31,8 +31,8 @@ BEGIN
     END IF;
     RETURN NEXT ROW('planned', planned.n_set_aside, (extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000000)::bigint,
                     planned.planned_rule, planned.result, NULL, planned.error, NULL)::herald.turn_row;
-    IF claims AND EXISTS (SELECT FROM herald.listeners l WHERE l.incarnation = plan_and_claim.incarnation AND l.joins = plan_and_claim.joins) THEN
-        RETURN QUERY SELECT c.* FROM herald.claim(incarnation, room) c;
+    IF claims THEN
+        RETURN QUERY SELECT c.* FROM herald.claim(incarnation, room, joins) c;
     END IF;
 END
 $$;

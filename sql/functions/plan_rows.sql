@@ -21,6 +21,7 @@ DECLARE
     minute bigint := floor(extract(epoch FROM moment) / 60);
     within_the_hour bigint;
     bad bigint;
+    has_media boolean;
 BEGIN
     IF counts.found = 0 THEN
         RETURN counts;
@@ -36,30 +37,31 @@ BEGIN
                (rule, dedup_key, recipient, target_kind, target, channel, sender, template, locale, body, payload,
                 send_status, next_at, error, created_at, expires_at, gateway_template, lane, gathers,
                 meter_number, nocs_name, duration_status, class_id, test_num)
-        SELECT rule.name, w.dedup_key, w.recipient, a.target_kind, a.target, w.to_channel, s.sender,
+        SELECT rule.name, w.dedup_key, w.recipient, a.target_kind, a.target, w.to_channel, a.sender,
                CASE WHEN w.body IS NULL THEN coalesce(t.name, w.template, rule.template) END, coalesce(t.locale, a.locale),
                CASE WHEN octet_length(b.body) <= 65536 THEN b.body END, k.data, v.status,
-               CASE v.status WHEN 'pending' THEN y.due_at END,
-               v.problem, moment, least(w.expires_at, y.due_at + rule.max_age), g.message,
-               CASE v.status WHEN 'pending' THEN coalesce(l.id, herald.make_lane(w.to_channel, s.sender, rule.name, w.with_priority)) END,
+               CASE v.status WHEN 'pending' THEN k.due_at END,
+               v.problem, moment, least(w.expires_at, k.due_at + rule.max_age), g.message,
+               CASE v.status WHEN 'pending' THEN coalesce(l.id, herald.make_lane(w.to_channel, a.sender, rule.name, w.with_priority)) END,
                CASE WHEN rule.digest IS NOT NULL AND v.status = 'pending' THEN true END,
                k.data ->> 'meter_number', k.data ->> 'nocs_name', k.data ->> 'duration_status',
                k.data ->> 'class_id', k.data ->> 'test_num'
           FROM wanted w
-         CROSS JOIN LATERAL (SELECT CASE WHEN pg_column_size(w.data) <= 262144 THEN w.data END AS data OFFSET 0) k
           LEFT JOIN herald.recipients p ON p.name = w.recipient AND p.channel = w.to_channel
-         CROSS JOIN LATERAL (SELECT p.name IS NULL AND w.to_channel <> 'email' AND w.recipient ~ '^\+[1-9][0-9]{6,14}$' AS number OFFSET 0) is_plain
+         -- What expires before its window has ended ends it, with a minute to go.
+         CROSS JOIN LATERAL (SELECT CASE WHEN pg_column_size(w.data) <= 262144 THEN w.data END AS data,
+                                    p.name IS NULL AND w.to_channel <> 'email' AND w.recipient ~ '^\+[1-9][0-9]{6,14}$' AS is_number,
+                                    greatest(w.not_before, moment,
+                                             CASE WHEN rule.digest IS NOT NULL
+                                                  THEN least(greatest(w.not_before, moment) + rule.digest, w.expires_at - interval '1 min') END) AS due_at
+                            OFFSET 0) k
           LEFT JOIN LATERAL (SELECT x.* FROM herald.resolve(w.recipient, w.to_channel, rule.default_recipient,
                                                       (SELECT c.value FROM herald.settings c WHERE c.name = 'default_country')) x
-                             WHERE is_plain.number IS NOT TRUE OFFSET 0) r ON true
-         CROSS JOIN LATERAL (SELECT CASE WHEN is_plain.number THEN w.recipient ELSE r.target END AS target,
-                                    CASE WHEN is_plain.number THEN 'individual' ELSE r.target_kind END AS target_kind,
-                                    coalesce(w.locale, r.locale, rule.locale) AS locale OFFSET 0) a
-         CROSS JOIN LATERAL (SELECT coalesce(w.sender, r.sender, rule.sender) AS sender OFFSET 0) s
-         -- What expires before its window has ended ends it, with a minute to go.
-         CROSS JOIN LATERAL (SELECT greatest(w.not_before, moment,
-                                             CASE WHEN rule.digest IS NOT NULL
-                                                  THEN least(greatest(w.not_before, moment) + rule.digest, w.expires_at - interval '1 min') END) AS due_at OFFSET 0) y
+                             WHERE k.is_number IS NOT TRUE OFFSET 0) r ON true
+         CROSS JOIN LATERAL (SELECT CASE WHEN k.is_number THEN w.recipient ELSE r.target END AS target,
+                                    CASE WHEN k.is_number THEN 'individual' ELSE r.target_kind END AS target_kind,
+                                    coalesce(w.locale, r.locale, rule.locale) AS locale,
+                                    coalesce(w.sender, r.sender, rule.sender) AS sender OFFSET 0) a
           LEFT JOIN LATERAL (
                SELECT f AS whole, f.name, f.locale, f.format, f.fields, f.gateway_name FROM herald.templates f
                 WHERE f.name = coalesce(w.template, rule.template) AND f.locale IN (a.locale, rule.locale, '')
@@ -69,7 +71,7 @@ BEGIN
          CROSS JOIN LATERAL (SELECT coalesce(w.body, CASE WHEN array_position(u.field_values, NULL) IS NULL
                                                           THEN format(t.format, VARIADIC u.field_values) END) AS body OFFSET 0) b
           LEFT JOIN LATERAL (SELECT x.* FROM herald.gateway_template(t.whole, k.data) x WHERE t.gateway_name IS NOT NULL OFFSET 0) g ON true
-         CROSS JOIN LATERAL (SELECT herald.too_large(w.to_channel, s.sender, CASE WHEN w.body IS NULL THEN coalesce(w.template, rule.template) END,
+         CROSS JOIN LATERAL (SELECT herald.too_large(w.to_channel, a.sender, CASE WHEN w.body IS NULL THEN coalesce(w.template, rule.template) END,
                                                    b.body, w.data, g.message) AS problem OFFSET 0) z
          CROSS JOIN LATERAL (
                SELECT CASE WHEN a.target IS NULL THEN 'suppressed'
@@ -83,8 +85,11 @@ BEGIN
                            THEN 'neither the row nor its rule names a template, and the row has no body'
                            ELSE format('there is no template "%s" in locale "%s"', coalesce(w.template, rule.template), a.locale)
                       END AS problem OFFSET 0) v
-          LEFT JOIN herald.lanes l ON l.channel = w.to_channel AND coalesce(l.sender, '') = coalesce(s.sender, '')
-               AND coalesce(l.rule, '') = rule.name AND l.priority = w.with_priority
+          LEFT JOIN LATERAL (
+               SELECT o.id FROM herald.lanes o
+                WHERE o.channel = w.to_channel AND coalesce(o.sender, '') = coalesce(a.sender, '')
+                  AND coalesce(o.rule, '') = rule.name AND o.priority = w.with_priority
+                LIMIT 1) l ON true
          ORDER BY w.ordinality
         ON CONFLICT (rule, dedup_key) DO NOTHING
         RETURNING send_status
@@ -101,13 +106,14 @@ BEGIN
     SELECT x.new, x.suppressed, x.failed,
            (SELECT t.n FROM this_minute t) + coalesce((SELECT sum(c.n) FROM herald.counts c
                                                         WHERE c.kind = 'made' AND c.name = rule.name AND c.span_sec = 60
-                                                          AND c.bucket BETWEEN minute - 59 AND minute - 1), 0)
-      INTO counts.new, counts.suppressed, counts.failed, within_the_hour FROM counted x;
+                                                          AND c.bucket BETWEEN minute - 59 AND minute - 1), 0),
+           EXISTS (SELECT FROM unnest(due_rows) d WHERE d.media IS NOT NULL)
+      INTO counts.new, counts.suppressed, counts.failed, within_the_hour, has_media FROM counted x;
     IF within_the_hour > rule.flood_limit THEN
         RAISE EXCEPTION USING ERRCODE = 'HR001',
             MESSAGE = format('%s messages within an hour, and its flood_limit is %s', within_the_hour, rule.flood_limit);
     END IF;
-    IF EXISTS (SELECT FROM unnest(due_rows) d WHERE d.media IS NOT NULL) THEN
+    IF has_media THEN
         PERFORM herald.make_parts(array_agg(n.id), array_agg(d.media))
            FROM unnest(due_rows) d JOIN public.whatsapp_notifications n ON n.rule = rule.name AND n.dedup_key = d.dedup_key
           WHERE jsonb_typeof(d.media) <> 'null' AND n.send_status = 'pending' AND n.created_at = moment AND n.next_part IS NULL;
