@@ -22,6 +22,19 @@ CREATE TABLE herald.receipt_counts (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE herald.receipt_counts IS 'What webhooks told so far: receipts by what they said, those ignored, and what changed of people and templates';
 
+CREATE TABLE herald.latency_counts (
+    stage text COLLATE "C",
+    place int,
+    minute bigint,
+    session int,
+    n bigint NOT NULL,
+    sec float8 NOT NULL,
+    PRIMARY KEY (stage, place, minute, session)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE herald.latency_counts IS 'How many messages took how long until they were sent, delivered and read: see herald.count_latencies()';
+COMMENT ON COLUMN herald.latency_counts.place IS 'of the first of herald.latency_bounds() that is not below; one more than these are: all are below';
+COMMENT ON COLUMN herald.latency_counts.minute IS 'since 1970, counted by the session of this process id; 0: all earlier minutes together';
+
 CREATE TABLE herald.web (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     up_since timestamptz NOT NULL DEFAULT '-infinity',

@@ -20,6 +20,8 @@ DECLARE
     moment timestamptz := clock_timestamp();
     one record;
     parts bigint[];
+    delivered_secs float8[];
+    read_secs float8[];
     senders text[];
 BEGIN
     -- A person who asks for a message once more (attempts is 0 again) is not contradicted by what became of the first one.
@@ -61,6 +63,7 @@ BEGIN
            AND n.send_status IN ('sent', 'delivered', 'read') AND n.doubled_at IS NULL;
     END IF;
 
+    WITH moved AS (
     UPDATE public.whatsapp_notifications n
        SET send_status = CASE r.furthest WHEN 3 THEN 'read' WHEN 2 THEN 'delivered' ELSE 'failed' END,
            -- Theirs are whole seconds.
@@ -72,8 +75,16 @@ BEGIN
               FROM unnest(found_ids, message_ids, statuses, moments, errors) u (found_id, message_id, status, at, error)
              CROSS JOIN LATERAL (SELECT CASE u.status WHEN 'read' THEN 3 WHEN 'delivered' THEN 2 ELSE 1 END AS rank) f
              WHERE u.found_id > 0 GROUP BY 1, 2) r
+      JOIN public.whatsapp_notifications o ON o.id = r.found_id
      WHERE n.id = r.found_id AND n.message_id = r.message_id
-       AND (n.send_status = 'sent' AND (r.furthest >= 2 OR r.has_failed) OR n.send_status = 'delivered' AND r.furthest = 3);
+       AND (n.send_status = 'sent' AND (r.furthest >= 2 OR r.has_failed) OR n.send_status = 'delivered' AND r.furthest = 3)
+    RETURNING CASE WHEN o.delivered_at IS NULL THEN extract(epoch FROM n.delivered_at - n.created_at)::float8 END AS delivered,
+              extract(epoch FROM n.read_at - n.created_at)::float8 AS read
+    )
+    SELECT array_agg(m.delivered) FILTER (WHERE m.delivered IS NOT NULL), array_agg(m.read) FILTER (WHERE m.read IS NOT NULL)
+      INTO delivered_secs, read_secs FROM moved m;
+    PERFORM herald.count_latencies(s.stage, s.secs)
+       FROM (VALUES ('delivered', delivered_secs), ('read', read_secs)) s (stage, secs) WHERE s.secs IS NOT NULL;
 
     PERFORM herald.acknowledged(found_ids);
     IF 'failed' = ANY (statuses) THEN

@@ -1,6 +1,6 @@
 -- herald.backstop(node, incarnation, asleep_sec, wakes): the look that a daemon takes every 30 s whether or not it was rung for: renews
 -- its listener's row, notes how often it woke (herald.listeners.wakes), leaves to a person what is in doubt and must not be sent again, lets
--- expire what no claim meets, since no enabled sender may carry it or since it is held until a person resumes it, frees messages that wait behind one that a user deleted, forgets old counts and requests, and lets the history forget.
+-- expire what no claim meets, since no enabled sender may carry it or since it is held until a person resumes it, frees messages that wait behind one that a user deleted, forgets old counts and requests, adds up how long messages took, and lets the history forget.
 CREATE OR REPLACE FUNCTION herald.backstop(node_name text, daemon_incarnation bigint, asleep_sec int, daemon_wakes bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -40,6 +40,7 @@ BEGIN
     DELETE FROM herald.rechecks c USING herald.rules r WHERE r.name = c.rule AND NOT r.recheck AND r.digest IS NULL;
     DELETE FROM herald.counts c
      WHERE c.bucket < floor(extract(epoch FROM clock_timestamp()) / c.span_sec) - 65;
+    PERFORM herald.add_up_latencies();
     PERFORM herald.ring_bell() WHERE herald.retain();
 END
 $$;

@@ -1,19 +1,19 @@
--- herald.latencies(): of the 10,000 newest messages, how long it took from their making until they were sent, delivered and read:
--- quantiles, in seconds. No row for a stage that none has reached.
-CREATE OR REPLACE FUNCTION herald.latencies() RETURNS TABLE (stage text, quantile float8, sec float8)
+-- herald.latencies(): a histogram, as Prometheus wants it, of how long messages took from their making until they were sent (their gateway
+-- had said that it took them), delivered and read: the samples of each stage, with the part of the name that follows pgherald_latency_seconds.
+CREATE OR REPLACE FUNCTION herald.latencies() RETURNS TABLE (suffix text, labels text, value float8)
 LANGUAGE sql STABLE
 AS $$
-    WITH took AS (
-        SELECT extract(epoch FROM n.sent_at - n.created_at)::float8 AS sent, extract(epoch FROM n.delivered_at - n.created_at)::float8 AS delivered,
-               extract(epoch FROM n.read_at - n.created_at)::float8 AS read
-          FROM public.whatsapp_notifications n ORDER BY n.id DESC LIMIT 10000
+    WITH class AS (
+        SELECT s.stage, b.place, b.sec AS bound, coalesce(sum(c.n), 0) AS n, coalesce(sum(c.sec), 0) AS sec
+          FROM unnest('{sent,delivered,read}'::text[]) s (stage)
+         CROSS JOIN unnest(herald.latency_bounds() || 'Infinity'::float8) WITH ORDINALITY b (sec, place)
+          LEFT JOIN herald.latency_counts c ON c.stage = s.stage AND c.place = b.place
+         GROUP BY s.stage, b.place, b.sec
     )
-    SELECT s.stage, v.quantile, v.sec
-      FROM (SELECT percentile_disc(w.quantiles) WITHIN GROUP (ORDER BY t.sent) AS sent,
-                   percentile_disc(w.quantiles) WITHIN GROUP (ORDER BY t.delivered) AS delivered,
-                   percentile_disc(w.quantiles) WITHIN GROUP (ORDER BY t.read) AS read, w.quantiles
-              FROM took t CROSS JOIN (SELECT '{0.5,0.95,0.99}'::float8[] AS quantiles) w GROUP BY w.quantiles) q
-     CROSS JOIN LATERAL (VALUES ('sent', q.sent), ('delivered', q.delivered), ('read', q.read)) s (stage, secs)
-     CROSS JOIN LATERAL unnest(q.quantiles, s.secs) v (quantile, sec)
-     WHERE v.sec IS NOT NULL;
+    SELECT x.suffix, x.labels, x.value
+      FROM (SELECT '_bucket' AS suffix, format('stage="%s",le="%s"', c.stage, CASE c.bound WHEN 'Infinity' THEN '+Inf' ELSE c.bound::text END) AS labels,
+                   sum(c.n) OVER (PARTITION BY c.stage ORDER BY c.place) AS value, c.stage, c.place FROM class c
+            UNION ALL SELECT '_sum', format('stage="%s"', c.stage), sum(c.sec), c.stage, 1000 FROM class c GROUP BY c.stage
+            UNION ALL SELECT '_count', format('stage="%s"', c.stage), sum(c.n), c.stage, 1001 FROM class c GROUP BY c.stage) x
+     ORDER BY x.stage, x.place;
 $$;

@@ -1,5 +1,5 @@
 -- herald.metrics(): figures for Prometheus, a row a sample: its name without the prefix pgherald_, its type, what it means, its labels
--- as they are written, its value; the samples of a name follow one another. Every part is an index scan with an end: what
+-- as they are written, its value; the samples of a name, and of a histogram's three names, follow one another. Every part is an index scan with an end: what
 -- waits is counted up to 100,000, what is in doubt among the 10,000 newest.
 CREATE OR REPLACE FUNCTION herald.metrics() RETURNS TABLE (name text, type text, help text, labels text, value float8)
 LANGUAGE sql STABLE SECURITY DEFINER
@@ -80,9 +80,8 @@ AS $$
          WHERE l.node <> '' ORDER BY 4) w
     UNION ALL
     SELECT * FROM (
-        SELECT 'latency_seconds', 'summary', 'Time from a message''s making to its stages, of the 10000 newest',
-               format('stage="%s",quantile="%s"', q.stage, q.quantile), q.sec
-          FROM herald.latencies() q ORDER BY 4) y
+        SELECT 'latency_seconds' || l.suffix, 'histogram', 'Time from a message''s making to its stages', l.labels, l.value
+          FROM herald.latencies() l) y
     UNION ALL
     SELECT 'holds', 'gauge', 'What is held, by kind, but for opt-outs', format('kind="%s"', k.kind),
            (SELECT count(*) FROM herald.holds h WHERE h.kind = k.kind AND h.cause <> 'opt-out')

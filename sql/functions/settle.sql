@@ -26,6 +26,7 @@ DECLARE
     moment timestamptz := clock_timestamp();
     recorded bigint;
     working text[];
+    secs float8[];
     parts bigint[];
     parts_senders text[];
     one record;
@@ -37,16 +38,17 @@ BEGIN
           FROM unnest(ids, attempt_ids, outcomes, codes, message_ids, bodies)
                AS o (id, attempt_id, outcome, code, message_id, body)
          WHERE o.outcome = 'accepted' AND n.id = o.id AND n.attempt_id = o.attempt_id AND n.send_status = 'sending'
-        RETURNING n.sender, n.next_part
+        RETURNING n.sender, n.next_part, extract(epoch FROM moment - n.created_at)::float8 AS sec
     )
-    SELECT count(*), array_agg(a.sender), array_agg(a.next_part) FILTER (WHERE a.next_part IS NOT NULL),
+    SELECT count(*), array_agg(a.sender), array_agg(a.sec), array_agg(a.next_part) FILTER (WHERE a.next_part IS NOT NULL),
            array_agg(a.sender) FILTER (WHERE a.next_part IS NOT NULL)
-      INTO recorded, working, parts, parts_senders FROM accepted a;
+      INTO recorded, working, secs, parts, parts_senders FROM accepted a;
     IF parts IS NOT NULL THEN
         PERFORM herald.send_parts(parts, parts_senders);
     END IF;
 
     IF working IS NOT NULL THEN
+        PERFORM herald.count_latencies('sent', secs);
         UPDATE herald.sender_state s
            SET failures = 0,
                acknowledge_by = CASE WHEN s.acknowledged_at IS NOT NULL
