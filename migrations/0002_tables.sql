@@ -200,7 +200,7 @@ CREATE TABLE herald.lanes (
     floor timestamptz NOT NULL DEFAULT '-infinity'
 );
 COMMENT ON COLUMN herald.lanes.floor IS 'nothing of it waits with an earlier next_at: see herald.raise_floors()';
--- Not unique: who makes one must not wait for another who does.
+-- Not unique: who makes one must not wait for another who does (herald.make_lane()).
 CREATE INDEX lanes_key ON herald.lanes (channel, coalesce(sender, ''), coalesce(rule, ''), priority);
 COMMENT ON TABLE herald.lanes IS 'Messages of one rule that the same senders may carry: what a hold of a rule or a sender stops as a whole';
 

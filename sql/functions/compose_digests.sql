@@ -17,13 +17,13 @@ DECLARE
 BEGIN
     FOR one IN
         SELECT g.lane, g.target, g.target_kind, g.channel, g.recipient, g.locale, g.ids, g.expires_at, f.data
-          FROM (SELECT n.lane, n.target, min(n.target_kind) AS target_kind, min(n.channel) AS channel, min(n.recipient) AS recipient,
+          FROM (SELECT min(n.lane) AS lane, n.target, min(n.target_kind) AS target_kind, l.channel, min(n.recipient) AS recipient,
                        min(n.locale) AS locale, array_agg(n.id ORDER BY n.id) AS ids, max(n.expires_at) AS expires_at, count(*) AS n,
                        (array_agg(n.body ORDER BY n.id))[:rule.digest_length] AS lines, min(n.next_at) AS first_at
                   FROM herald.lanes l JOIN public.whatsapp_notifications n ON n.lane = l.id
                  WHERE l.rule = rule.name AND n.gathers AND n.send_status = 'pending' AND n.owner IS NULL AND NOT n.behind
                    AND n.next_at >= l.floor AND (n.error IS NULL OR NOT rule.recheck)  -- else it could not be confirmed
-                 GROUP BY n.lane, n.target) g
+                 GROUP BY l.channel, l.sender, l.priority, n.target) g  -- there may be two lanes of one kind
          CROSS JOIN LATERAL (SELECT jsonb_build_object(
                     'count', g.n, 'list', array_to_string(g.lines, E'\n'),
                     'more', CASE WHEN g.n > rule.digest_length THEN format('+ %s more', g.n - rule.digest_length) ELSE '' END) AS data) f

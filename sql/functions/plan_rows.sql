@@ -89,7 +89,7 @@ BEGIN
                SELECT o.id FROM herald.lanes o
                 WHERE o.channel = w.to_channel AND coalesce(o.sender, '') = coalesce(a.sender, '')
                   AND coalesce(o.rule, '') = rule.name AND o.priority = w.with_priority
-                LIMIT 1) l ON true
+                ORDER BY o.id LIMIT 1) l ON true
          ORDER BY w.ordinality
         ON CONFLICT (rule, dedup_key) DO NOTHING
         RETURNING send_status

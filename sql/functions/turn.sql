@@ -10,7 +10,8 @@
 --   'sender'          sender; target: base_url, target_kind: gateway, body: credential, detail: account
 --   'left'            id: how many due rows the claim met (as many as room: call again at once)
 --   'ask'             sender: its gateway is to be asked how it is, or, target: told to 'pair' or 'unpair' it; a row 'sender' follows
---   'task'            target: rule, target_kind: 'events' or 'sweep', id: its time limit in ms
+--   'task'            target: rule, target_kind: 'events' or 'sweep', id: its time limit in ms, body: 'urgent' where the rule goes before
+--                     others, else NULL
 --   'look'            id: microseconds until the next thing is due by the clock (NULL: nothing), or until the next look where
 --                     something was met; sender: pg_snapshot_xmin before the look; target: 'poll' where the bell can't be
 --                     relied on; target_kind: the schema's version; body: the request's time limit in ms; detail: the last
@@ -73,7 +74,8 @@ BEGIN
         RETURN QUERY SELECT f.what, NULL::bigint, NULL::bigint, f.sender, NULL, NULL, f.reason, NULL FROM herald.find_stalled() f;
     END IF;
     RETURN QUERY
-        SELECT 'task', (extract(epoch FROM t.time_limit) * 1000)::bigint, NULL::bigint, NULL::text, t.rule::text, t.kind, NULL::text, NULL::text
+        SELECT 'task', (extract(epoch FROM t.time_limit) * 1000)::bigint, NULL::bigint, NULL::text, t.rule::text, t.kind,
+               CASE WHEN t.urgent THEN 'urgent' END, NULL::text
           FROM herald.tasks t
         UNION ALL
         -- What is claimed should leave before anything else is thought about.

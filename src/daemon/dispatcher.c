@@ -174,7 +174,7 @@ static void turn_failed(struct dispatcher *d, const struct pg_error *error) {
 static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, const struct pg_error *error, void *userdata) {
     struct dispatcher *d = userdata;
     struct store_row row;
-    bool found = false, missed = false;
+    bool found = false, missed = false, can_wait;
 
     if (error) {
         turn_failed(d, error);
@@ -192,7 +192,8 @@ static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, co
     read_accounts(d, result);
     for (size_t i = 0; i < pg_rows(result); i++) {
         store_read_row(result, i, &row);
-        found |= row.kind == STORE_CLAIM || row.kind == STORE_TASK;
+        can_wait = row.kind == STORE_TASK && !row.task.is_sweep && !row.task.is_urgent && (d->room == 0 || d->more_due);
+        found |= row.kind == STORE_CLAIM || (row.kind == STORE_TASK && !can_wait);
         if (row.kind == STORE_OPENED || row.kind == STORE_HELD)
             log_sender(row.kind, row.sender, row.reason);
         else if (row.kind == STORE_CLAIM)
@@ -200,8 +201,7 @@ static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, co
         else if (row.kind == STORE_ASK)
             ask(d, &row);
         else if (row.kind == STORE_TASK)
-            d->handler.on_task(row.task.rule, row.task.is_sweep, row.task.time_limit_usec, d->room == 0 || d->more_due,
-                               d->userdata);
+            d->handler.on_task(row.task.rule, row.task.is_sweep, row.task.time_limit_usec, can_wait, d->userdata);
         else if (row.kind == STORE_LEFT)
             d->more_due = d->room > 0 && row.met >= (int64_t) d->room;
         else if (row.kind == STORE_LOOK && joining_check_schema(d, row.look.schema_version))

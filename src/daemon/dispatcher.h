@@ -31,7 +31,7 @@ struct dispatcher_handler {
     /* It was rung for while it slept. True: the planner looks for events at once, claims up to room messages for this daemon, and
      * dispatcher_take_over() follows; so no look is needed first. */
     bool (*on_rung)(const struct store_identity *identity, unsigned room, void *userdata);
-    /* A look found work for the planner. can_wait: what is due already takes all the room there is. */
+    /* A look found work for the planner. can_wait: what it makes would have to wait for what is due already. */
     void (*on_task)(const char *rule, bool is_sweep, uint64_t time_limit_usec, bool can_wait, void *userdata);
     /* It can't go on: another daemon has the node's name, or the schema is another. reason is for a person. */
     void (*on_unfit)(const char *reason, void *userdata);

@@ -208,6 +208,13 @@ static void lane_begin(struct lane *l, struct task *t) {
         lane_put_back(l, USEC_PER_SEC);
 }
 
+/* Its events were to wait for each other, not for its sweep. */
+static bool gathers(const struct planner *p, const char *rule) {
+    const struct task *events = task_find(p->waiting, rule, false);
+
+    return events && events->gathers;
+}
+
 /* The next task that may begin now; NULL where there is none. Events before sweeps. *ret_wait: when one that must wait may. */
 static struct task *take_task(struct planner *p, uint64_t now, uint64_t *ret_wait) {
     bool may_sweep = free_lanes(p) > 1 || p->count == 1;
@@ -217,7 +224,7 @@ static struct task *take_task(struct planner *p, uint64_t now, uint64_t *ret_wai
         for (struct task **place = &p->waiting; *place; place = &(*place)->next) {
             struct task *t = *place;
 
-            if (t->is_sweep != sweeps || runs(p, t->rule))
+            if (t->is_sweep != sweeps || runs(p, t->rule) || (t->is_sweep && gathers(p, t->rule)))
                 continue;
             if (t->not_before > now) {
                 *ret_wait = t->not_before < *ret_wait ? t->not_before : *ret_wait;
@@ -277,7 +284,7 @@ int planner_submit(struct planner *p, const char *rule, bool is_sweep, uint64_t 
     if (!t)
         return -ENOMEM;
     t->is_sweep = is_sweep;
-    t->gathers = can_wait && !is_sweep;
+    t->gathers = can_wait;
     if (t->gathers)
         t->not_before = clock_monotonic_usec() + GATHER_USEC;
     p->tasks++;

@@ -35,8 +35,8 @@ int planner_start(struct planner *p) _must_check_;
 /* Ends: no further task is begun. Tasks under way are left to the server. */
 void planner_stop(struct planner *p);
 
-/* A task that a look found. Nothing happens where it waits or runs already. can_wait: it is not urgent: events are planned in
- * larger batches, which cost less each. */
+/* A task that a look found. Nothing happens where it waits or runs already. can_wait: what its events make could not leave at
+ * once, so they may gather to larger batches, which cost less each. */
 int planner_submit(struct planner *p, const char *rule, bool is_sweep, uint64_t time_limit_usec, bool can_wait);
 
 /* Plans the captured events of whichever rule has some, without a look before, and claims up to room messages for the daemon.

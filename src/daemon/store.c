@@ -186,6 +186,7 @@ void store_read_row(const struct pg_result *r, size_t i, struct store_row *ret) 
         ret->task.rule = text_or_empty(pg_text(r, i, TARGET));
         ret->task.is_sweep = strcmp(text_or_empty(pg_text(r, i, TARGET_KIND)), "sweep") == 0;
         ret->task.time_limit_usec = (uint64_t) pg_int(r, i, ID, 60000) * USEC_PER_MSEC;
+        ret->task.is_urgent = pg_text(r, i, BODY) != NULL;
         break;
     case STORE_LEFT:
         ret->met = pg_int(r, i, ID, 0);

@@ -78,6 +78,7 @@ struct store_row {
     struct {
         const char *rule;
         bool is_sweep;
+        bool is_urgent; /* goes before other rules */
         uint64_t time_limit_usec;
     } task;
     int64_t met; /* left: so many due rows were met */

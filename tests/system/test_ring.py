@@ -149,17 +149,58 @@ def test_a_slow_rule_does_not_keep_others_waiting(db, sink, start_daemon):
     app.wait_for(ids)
 
 
-def test_while_more_is_due_than_there_is_room_for_events_gather(db, start_daemon):
-    """A few large batches cost the server less than many small ones, and what they make would have to wait anyway."""
+@pytest.fixture
+def crowded(db, start_daemon):
+    """An application for whose messages there is no room: some are in flight for long, and many are due."""
     with receiving(latency_ms=50) as slow:
         app = Application(db, slow)
         start_daemon(credentials=CREDENTIALS, max_in_flight=2)
         app.insert(400)
         wait_until(lambda: len(app.arrivals()) > 2, "the first messages")
-        later = []
-        for _ in range(6):
-            later += app.insert(1)
-            wait_until(lambda: db.value("SELECT count(*) FROM whatsapp_notifications WHERE dedup_key = %s", str(later[-1])), "it planned", pause_sec=0.001)
-        assert app.counts()["pending"] > 2, "there was not more due than room all the time, so this shows nothing"
-    moments = db.column("SELECT created_at FROM whatsapp_notifications WHERE dedup_key = ANY (%s) ORDER BY 1", [str(number) for number in later])
+        yield app
+        assert app.counts()["pending"] > 2, "there was room in the end, so this shows nothing"
+
+
+def wait_planned(db, rule, key):
+    """When the message was made."""
+    return wait_until(lambda: db.value("SELECT created_at FROM whatsapp_notifications WHERE rule = %s AND dedup_key = %s", rule, str(key)),
+                      "it planned", pause_sec=0.001)
+
+
+def test_while_there_is_no_room_for_what_is_due_events_gather(db, crowded):
+    """A few large batches cost the server less than many small ones, and what they make would have to wait anyway."""
+    moments = [wait_planned(db, "bench", crowded.insert(1)[0]) for _ in range(6)]
     assert min((after - before).total_seconds() for before, after in zip(moments, moments[1:])) >= 0.05
+
+
+def test_what_gathers_does_not_wait_for_its_rules_sweep(db, crowded):
+    db.sql("""CREATE OR REPLACE VIEW readings_due AS
+              SELECT id::text AS dedup_key, '+88017' || lpad(id::text, 8, '0') AS recipient,
+                     jsonb_build_object('id', id, 'created_usec', created_usec) AS data, id AS key
+                FROM readings WHERE id <> 1 OR pg_sleep(2) IS NOT NULL""")  # looked up by key it is as fast as before
+    swept = db.value("SELECT swept_at FROM herald.rules")
+    with db.connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        number, = crowded.insert(1)
+        cursor.execute("UPDATE herald.rules SET next_sweep_at = clock_timestamp(); COMMIT")
+    wait_planned(db, "bench", number)
+    assert db.value("SELECT swept_at FROM herald.rules") == swept
+    wait_until(lambda: db.value("SELECT swept_at FROM herald.rules") > swept, "the sweep")
+
+
+def test_a_rule_with_priority_does_not_gather(db, crowded):
+    """Its messages leave before what is due already."""
+    db.sql("CREATE TABLE public.alarm (id int PRIMARY KEY)")
+    add_rule(db, "alarms", "SELECT id AS key, id::text AS dedup_key, '+88018' || lpad(id::text, 8, '0') AS recipient, '{}'::jsonb AS data,"
+                           " id || ' 0' AS body FROM public.alarm", priority=1)
+    db.sql("SELECT herald.watch('public.alarm', 'alarms')")
+    wait_until(lambda: db.value("SELECT bool_and(swept_at IS NOT NULL AND next_sweep_at > clock_timestamp()) FROM herald.rules"), "the first sweeps")
+
+    def lead_sec():
+        with db.connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            number, = crowded.insert(1)
+            cursor.execute("INSERT INTO public.alarm VALUES (%s); COMMIT", (number,))
+        return (wait_planned(db, "bench", number) - wait_planned(db, "alarms", number)).total_seconds()
+
+    assert max(lead_sec() for _ in range(6)) > 0.04  # one undisturbed round will do

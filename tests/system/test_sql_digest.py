@@ -143,3 +143,13 @@ def test_what_was_gathered_goes_as_it_is_when_the_rule_gathers_no_more(db, daemo
     window_ends(db)
     assert sorted(c.body for c in daemon.turn().claims) == ["Meter 1"]  # the other one waits behind it
     assert db.value("SELECT count(*) FROM herald.rechecks") == 0
+
+
+def test_a_digest_goes_over_two_lanes_of_one_kind(db, daemon):
+    """Two transactions that made it at the same time each made one."""
+    add(db, daemon, 1, 2)
+    db.sql("""WITH twin AS (INSERT INTO herald.lanes (channel, sender, rule, priority) SELECT channel, sender, rule, priority FROM herald.lanes RETURNING id)
+              UPDATE public.whatsapp_notifications n SET lane = twin.id FROM twin WHERE n.id = 2""")
+    window_ends(db)
+    gather(db, daemon)
+    assert [claim.body for claim in daemon.turn().claims] == ["2 meters are stuck:\nMeter 1\nMeter 2\n"]

@@ -721,6 +721,8 @@ def test_how_long_messages_took_is_a_histogram(world):
         assert list(buckets) == sorted(buckets) and list(buckets)[-1] == math.inf
         assert buckets == {bound: sum(age < bound for age in ages) for bound in buckets}
         assert count == len(ages) and sum(ages) <= seconds < sum(ages) + 5
+    world.db.sql("SELECT herald.count_latencies('read', '{1}')")
+    assert latencies(world, "read")[0][1] == 1 and latencies(world, "read")[0][0.5] == 0, "a bound belongs to its class"
     before = [latencies(world, stage) for stage in ("sent", "delivered", "read")]
     world.db.sql("UPDATE herald.latency_counts SET minute = minute - 5")
     world.player.backstop()
