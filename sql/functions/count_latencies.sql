@@ -6,8 +6,8 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
     INSERT INTO herald.latency_counts AS c (stage, place, minute, session, n, sec)
-    SELECT count_latencies.stage, 1 + (SELECT count(*) FROM unnest(herald.latency_bounds()) b WHERE b < s), extract(epoch FROM date_trunc('minute', clock_timestamp())) / 60,
-           pg_backend_pid(), count(*), sum(s)
+    SELECT count_latencies.stage, 1 + width_bucket(s, herald.latency_bounds()) - (s = ANY (herald.latency_bounds()))::int,
+           extract(epoch FROM date_trunc('minute', clock_timestamp())) / 60, pg_backend_pid(), count(*), sum(s)
       FROM unnest(secs) s GROUP BY 2, 3
     ON CONFLICT ON CONSTRAINT latency_counts_pkey DO UPDATE SET n = c.n + EXCLUDED.n, sec = c.sec + EXCLUDED.sec;
 END
