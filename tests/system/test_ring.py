@@ -155,7 +155,7 @@ def crowded(db, start_daemon):
     with receiving(latency_ms=50) as slow:
         app = Application(db, slow)
         start_daemon(credentials=CREDENTIALS, max_in_flight=2)
-        app.insert(400)
+        app.insert(1000)
         wait_until(lambda: len(app.arrivals()) > 2, "the first messages")
         yield app
         assert app.counts()["pending"] > 2, "there was room in the end, so this shows nothing"
