@@ -215,7 +215,7 @@ static bool gathers(const struct planner *p, const char *rule) {
     return events && events->gathers;
 }
 
-/* The next task that may begin now; NULL where there is none. Events before sweeps. *ret_wait: when one that must wait may. */
+/* The next task that may begin now, events before sweeps; NULL where there is none. *ret_wait: when one that must wait may. */
 static struct task *take_task(struct planner *p, uint64_t now, uint64_t *ret_wait) {
     bool may_sweep = free_lanes(p) > 1 || p->count == 1;
 

@@ -1,6 +1,6 @@
 /* The planner: a small pool of connections on which rules are evaluated, apart from deliveries. One task is one rule's captured
  * events or one rule's sweep, at most one task a rule at a time; a sweep never takes the last free connection. Events of rules
- * come before sweeps. */
+ * come before sweeps, but while they gather. */
 #pragma once
 
 #include <stdbool.h>

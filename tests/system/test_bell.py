@@ -12,7 +12,7 @@ import pytest
 
 from conftest import Cluster, free_port, migrated_database, wait_until
 from daemon import Daemon
-from load import CREDENTIALS, Application, is_asleep, last_query, receiving, wait_fast_asleep
+from load import BACKENDS, CREDENTIALS, Application, is_asleep, last_query, receiving, wait_fast_asleep
 
 PROMPT_SEC = 4.0  # far below the backstop, and above the longest pause of a doze
 
@@ -218,7 +218,7 @@ def test_a_bell_proof_that_was_cut_off_is_no_reason_to_distrust_it(app, daemon):
     for _ in range(6):
         app.db.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'pgherald %%'"
                    " AND datname = current_database()")
-        time.sleep(0.07)
+        wait_until(lambda: len(app.db.sql(BACKENDS)) >= 3, "all connections back, and the bell about to be proved", pause_sec=0.001)
     wait_fast_asleep(app.db)
     assert "do not reach" not in daemon.output()
     assert arrives_promptly(app, app.insert(1)) < 1
@@ -270,7 +270,7 @@ def test_a_prepared_transaction(cluster_2pc, sink, tmp_path):
         with writer(db) as late:
             ids = inserted(late)
             late.execute("PREPARE TRANSACTION 'one'")  # which a NOTIFY would make an error
-        time.sleep(1.5)
+        time.sleep(1.5)  # nothing must happen: it neither wakes nor finds anything
         assert is_asleep(db)
         db.sql("COMMIT PREPARED 'one'")
         assert arrives_promptly(app, ids) < 2.5
@@ -332,7 +332,8 @@ def test_behind_a_pooler_it_warns_once_looks_every_second_and_loses_nothing(db, 
     for count in 1, 20, 1, 300, 1:
         arrives_promptly(app, app.insert(count))
     wait_until(lambda: is_asleep(db), "the daemon asleep")
-    time.sleep(0.7)
+    before = last_query(db)
+    wait_until(lambda: last_query(db) > before, "a look while it sleeps")
     assert arrives_promptly(app, app.insert(1)) < 2.5
     assert not app.repeats()
     assert daemon.output().count("do not reach this daemon") == 1

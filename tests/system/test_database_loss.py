@@ -146,7 +146,7 @@ def test_without_a_database_at_the_start_it_waits_for_it(own_cluster, loss_db, s
     own_cluster.stop()
     daemon = Daemon(tmp_path, loss_db.dsn(), credentials=CREDENTIALS, wait=False)
     wait_until(lambda: "the database is away" in daemon.output(), "its word that the database is away")
-    time.sleep(0.5)
+    time.sleep(0.5)  # nothing must happen
     assert daemon.is_running() and "READY=1" not in daemon.states()
     own_cluster.start()
     daemon.wait_ready(BACK_SEC)

@@ -79,7 +79,7 @@ def test_out_of_connections(own_cluster, own_db, sink, tmp_path):
     wait_until(lambda: "connection slots are reserved" in statuses(daemon)[-1], "its word on why the database is away")
     ids = app.insert(5)
     before, lines = refusals(own_cluster), daemon.output().count("\n")
-    time.sleep(2)
+    time.sleep(2)  # nothing must happen, but attempts now and then
     # Three connections that are tried every half a second, about; and not a word more.
     assert 0 < refusals(own_cluster) - before < 40
     assert daemon.output().count("\n") == lines

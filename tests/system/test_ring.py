@@ -72,6 +72,21 @@ def test_nothing_is_claimed_for_a_daemon_that_joined_anew(db, ringing):
     again.close()
 
 
+def test_a_rule_that_is_planned_elsewhere_does_not_keep_the_ring_from_others(db, ringing):
+    add_rule(db, "others", "SELECT id AS key, id::text AS dedup_key, '+88018' || lpad(id::text, 8, '0') AS recipient, '{}'::jsonb AS data, 'b'::text AS body"
+                           " FROM public.thing")
+    db.sql("SELECT herald.ring('others', '1')")
+    elsewhere = db.connect()
+    with elsewhere.cursor() as cursor:
+        cursor.execute("BEGIN; SELECT FROM herald.planning WHERE rule = 'things' FOR NO KEY UPDATE")
+        assert [row.sender for row in answer(ringing, joins_of(db)) if row.what == "planned"] == ["others"]
+        planned, = answer(ringing, joins_of(db))
+        assert (planned.sender, planned.target) == (None, "done")
+        cursor.execute("ROLLBACK")
+    elsewhere.close()
+    assert answer(ringing, joins_of(db))[0].sender == "things"  # nothing of it was lost
+
+
 def test_each_join_counts(db, ringing):
     first = joins_of(db)
     ringing.close()
