@@ -1,6 +1,6 @@
 -- herald.metrics(): figures for Prometheus, a row a sample: its name without the prefix pgherald_, its type, what it means, its labels
--- as they are written, its value; the samples of a name, and of a histogram's three names, follow one another. Every part is an index scan with an end: what
--- waits is counted up to 100,000, what is in doubt among the 10,000 newest.
+-- as they are written, its value; the samples of a name, and of a histogram's three names, follow one another. Every part is an index
+-- scan with an end: what waits is counted up to 100,000, what is in doubt among the 10,000 newest.
 CREATE OR REPLACE FUNCTION herald.metrics() RETURNS TABLE (name text, type text, help text, labels text, value float8)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -1,6 +1,6 @@
 -- herald.plan(rule, kind, batch): one planner task: makes the notifications that a rule's captured events ask for (kind
 -- 'events', at most batch of them), or those that its whole source asks for (kind 'sweep'). rule '': whichever has captured
--- events, may be planned now, and is content with the session's statement_timeout; planned_rule says which it was. The sweep of rule '' is a
+-- events, may be planned now, is not being planned elsewhere, and is content with the session's statement_timeout; planned_rule says which it was. The sweep of rule '' is a
 -- step of herald.retain().
 --
 -- result: 'done', 'busy' (the rule is being planned elsewhere), 'paused', 'failed' (then error says why, fit for a log, and
