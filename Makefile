@@ -15,7 +15,7 @@ BUILD ?= build$(if $(findstring clang,$(CC)),/clang)$(if $(SANITIZE),/sanitize)
 
 SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
 TESTS := $(sort $(wildcard tests/unit/test_*.c))
-EMBEDDED := $(sort $(wildcard migrations/*.sql sql/functions/*.sql sql/views/*.sql sql/grants.sql \
+EMBEDDED := $(sort $(wildcard migrations/*.sql sql/functions/*/*.sql sql/views/*.sql sql/grants.sql \
                              packaging/pgherald.conf src/sandbox/page.html src/sandbox/sample.png))
 
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o) $(BUILD)/embedded.o
