@@ -1,4 +1,4 @@
--- Every statement that pgherald runs, one line each, under its name; made into C by tools/queries.awk.
+-- Every statement that pgherald runs, under its name; made into C by tools/queries.awk, each as one line.
 
 -- The daemon.
 
@@ -6,7 +6,8 @@
 select * from herald.join($1, $2::bigint, $3::bigint[], $4, $5::int, $6, $7, $8::bigint)
 
 -- name: turn
-select * from herald.turn($1::bigint, $2::int, $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::int[], $8::int[], $9::text[], $10::text[], $11::text[])
+select * from herald.turn($1::bigint, $2::int, $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::int[], $8::int[],
+    $9::text[], $10::text[], $11::text[])
 
 -- name: tell
 select * from herald.tell($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[])
@@ -40,12 +41,15 @@ select herald.prove_bell($1)
 
 -- A planner session: planning can be repeated, so its commits need not wait; and the formats that herald.pin_formats() wants.
 -- name: asynchronous_commit
-select set_config('synchronous_commit', 'off', false), set_config('lc_numeric', 'C', false), set_config('lc_monetary', 'C', false), set_config('lc_time', 'C', false), set_config('extra_float_digits', '1', false), set_config('bytea_output', 'hex', false)
+select set_config('synchronous_commit', 'off', false), set_config('lc_numeric', 'C', false),
+    set_config('lc_monetary', 'C', false), set_config('lc_time', 'C', false), set_config('extra_float_digits', '1', false),
+    set_config('bytea_output', 'hex', false)
 
 -- The web process.
 
 -- name: receive
-select kind, n from herald.receive($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[], $8::text[])
+select kind, n
+    from herald.receive($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[], $8::text[])
 
 -- name: hear
 select herald.hear($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])
@@ -62,7 +66,12 @@ select * from herald.metrics()
 -- Command line: connections, migrate, and one statement or two for each verb.
 
 -- name: session
-select set_config('search_path', 'pg_catalog, pg_temp', false), set_config('default_transaction_isolation', 'read committed', false), set_config('lock_timeout', '2s', false), set_config('idle_in_transaction_session_timeout', '30s', false), set_config('statement_timeout', $1, false), set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '3', false), set_config('tcp_keepalives_count', '3', false), set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO, YMD', false), set_config('intervalstyle', 'postgres', false), set_config('jit', 'off', false)
+select set_config('search_path', 'pg_catalog, pg_temp', false),
+    set_config('default_transaction_isolation', 'read committed', false), set_config('lock_timeout', '2s', false),
+    set_config('idle_in_transaction_session_timeout', '30s', false), set_config('statement_timeout', $1, false),
+    set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '3', false),
+    set_config('tcp_keepalives_count', '3', false), set_config('timezone', 'UTC', false),
+    set_config('datestyle', 'ISO, YMD', false), set_config('intervalstyle', 'postgres', false), set_config('jit', 'off', false)
 
 -- name: listen
 listen herald
@@ -81,7 +90,10 @@ select pg_try_advisory_lock(hashtext('pgherald migrate'))
 
 -- The first three columns are whether pgherald was here; the fourth whether a table that is not ours has the history's name.
 -- name: migrate_state
-select to_regnamespace('herald') is not null, to_regclass('herald.migrations') is not null, to_regclass('herald.code') is not null, to_regclass('public.whatsapp_notifications') is not null and to_regclass('herald.migrations') is null, current_setting('server_version_num')::int, current_setting('server_version'), current_database()
+select to_regnamespace('herald') is not null, to_regclass('herald.migrations') is not null,
+    to_regclass('herald.code') is not null,
+    to_regclass('public.whatsapp_notifications') is not null and to_regclass('herald.migrations') is null,
+    current_setting('server_version_num')::int, current_setting('server_version'), current_database()
 
 -- name: migrate_applied
 select version, name, checksum from herald.migrations order by version
@@ -104,13 +116,20 @@ set local role herald_owner
 
 -- Who holds locks on pgherald's tables and functions, in words; the oldest transaction first.
 -- name: migrate_blockers
-select format('process %s (%s, %s%s) has held a lock on %s since %s', a.pid, a.usename, nullif(a.application_name, '') || ', ', a.state, l.relation::regclass, to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ')) from pg_locks l join pg_stat_activity a using (pid) join pg_class c on c.oid = l.relation join pg_namespace n on n.oid = c.relnamespace where l.granted and l.database = (select oid from pg_database where datname = current_database()) and a.pid <> pg_backend_pid() and (n.nspname = 'herald' or starts_with(c.relname::text, 'whatsapp_notifications')) order by a.xact_start nulls last, l.relation limit 1
+select format('process %s (%s, %s%s) has held a lock on %s since %s', a.pid, a.usename, nullif(a.application_name, '') || ', ',
+        a.state, l.relation::regclass, to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ'))
+    from pg_locks l join pg_stat_activity a using (pid) join pg_class c on c.oid = l.relation
+    join pg_namespace n on n.oid = c.relnamespace
+    where l.granted and l.database = (select oid from pg_database where datname = current_database())
+    and a.pid <> pg_backend_pid() and (n.nspname = 'herald' or starts_with(c.relname::text, 'whatsapp_notifications'))
+    order by a.xact_start nulls last, l.relation limit 1
 
 -- name: migrate_record
 insert into herald.migrations (version, name, checksum) values ($1::int, $2, $3)
 
 -- name: migrate_record_code
-insert into herald.code (checksum) values ($1) on conflict (only_row) do update set checksum = excluded.checksum, applied_at = clock_timestamp()
+insert into herald.code (checksum) values ($1)
+    on conflict (only_row) do update set checksum = excluded.checksum, applied_at = clock_timestamp()
 
 -- name: uninstall
 select * from herald.uninstall($1::boolean)

@@ -1,7 +1,7 @@
 # Turns sql/queries.sql into QUERY(ID, "name", parameters, "text") lines.
 #
-# A block is `-- name: claim_work`, then comment lines if any, then one line of SQL; blank lines stand between blocks. Anything
-# else is an error: a statement that was broken over two lines would otherwise be sent as its first half.
+# A block is `-- name: claim_work`, then comment lines if any, then one statement; blank lines stand between blocks. A statement's
+# further lines are indented, and come out as one line. Anything else is an error: two statements would otherwise be sent as one.
 
 function fail(why) {
     printf "%s:%d: %s\n", FILENAME, FNR, why > "/dev/stderr"
@@ -20,9 +20,25 @@ function highest_parameter(sql,    most, rest) {
     return most
 }
 
+function write_statement(    parameters) {
+    sub(/[ \t]*;?[ \t]*$/, "", sql)
+    parameters = highest_parameter(sql)
+    gsub(/\\/, "\\\\", sql)
+    gsub(/"/, "\\\"", sql)
+    gsub(/\t/, "\\t", sql)
+    printf "QUERY(%s, \"%s\", %d, \"%s\")\n", toupper(name), name, parameters, sql
+    name = sql = ""
+    count++
+}
+
+# What ends a statement.
+(/^--/ || /^[ \t]*$/) && sql != "" {
+    write_statement()
+}
+
 /^-- name:/ {
     if (name != "")
-        fail("the statement \"" name "\" has no line of SQL before the next name")
+        fail("the statement \"" name "\" has no SQL before the next name")
     name = $3
     if (NF != 3 || name !~ /^[a-z][a-z0-9_]*$/)
         fail("expected \"-- name: lower_case_word\"")
@@ -38,23 +54,22 @@ function highest_parameter(sql,    most, rest) {
 
 {
     if (name == "")
-        fail("SQL without a \"-- name:\" line before it; a statement is one line")
-    sql = $0
-    sub(/[ \t]*;?[ \t]*$/, "", sql)
-    parameters = highest_parameter(sql)
-    gsub(/\\/, "\\\\", sql)
-    gsub(/"/, "\\\"", sql)
-    gsub(/\t/, "\\t", sql)
-    printf "QUERY(%s, \"%s\", %d, \"%s\")\n", toupper(name), name, parameters, sql
-    name = ""
-    count++
+        fail("SQL without a \"-- name:\" line before it")
+    if (sql != "" && $0 !~ /^    /)
+        fail("a second statement under the name \"" name "\"; further lines of one are indented by four spaces")
+    line = $0
+    if (sql != "")
+        sub(/^ +/, " ", line)
+    sql = sql line
 }
 
 END {
     if (failed)
         exit 1
+    if (sql != "")
+        write_statement()
     if (name != "")
-        fail("the statement \"" name "\" has no line of SQL")
+        fail("the statement \"" name "\" has no SQL")
     if (count == 0)
         fail("no statement")
 }

@@ -1,7 +1,6 @@
 -- herald.sender_accounts(): the senders as their gateways see them, for `pgherald check` and `pgherald groups`. There is no secret in
 -- it. has_groups: herald.recipients has groups that are the sender's, or might be.
-DROP FUNCTION IF EXISTS herald.sender_accounts();  -- it had a column less
-CREATE FUNCTION herald.sender_accounts()
+CREATE OR REPLACE FUNCTION herald.sender_accounts()
 RETURNS TABLE (name text, gateway text, base_url text, account text, credential text, enabled boolean, has_groups boolean)
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -1,8 +1,7 @@
 -- herald.web_senders(): whose webhooks `pgherald web` takes: each sender that names secrets for them in its account (app_secret and
 -- verify_token of the Cloud API, webhook_secret of the others). Names of secrets only. callback: the address that Twilio was given.
 -- Also of senders that are switched off: what they sent before is still told of.
-DROP FUNCTION IF EXISTS herald.web_senders();  -- it had a column less
-CREATE FUNCTION herald.web_senders()
+CREATE OR REPLACE FUNCTION herald.web_senders()
 RETURNS TABLE (sender text, gateway text, account text, app_secret text, verify_token text, webhook_secret text, callback text)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
