@@ -13,6 +13,8 @@
 #include "cli/migrate.h"
 
 enum { DRY_RUN };
+#define GRANTS "sql/grants.sql"
+
 enum { SERVER_VERSION_MIN = 140000, CODE_BYTES_MAX = 16 * 1024 * 1024 };
 
 /* Columns of migrate_state. */
@@ -24,7 +26,10 @@ static const struct cli_option options[] = {
 };
 
 /* What can be replaced in place, in the order in which it is applied. */
-static const char *const code_prefixes[] = {"sql/functions/", "sql/views/", "sql/grants.sql"};
+static const char *const code_prefixes[] = {"sql/functions/", "sql/views/", GRANTS};
+
+/* Columns of migrate_drop_undefined. */
+enum { UNDEFINED_OBJECT, UNDEFINED_KEPT_FOR };
 
 struct migrate {
     struct cli *cli;
@@ -41,6 +46,7 @@ struct step {
     const char *what;
     const char *checksum;
     const char *failed_in; /* for the error text */
+    struct pg_result *undefined; /* what had no definition any more, and whether it was dropped; owned */
 };
 
 static int64_t file_version(const struct embedded_file *file) {
@@ -197,6 +203,29 @@ static int migration_body(struct cli *cli, void *userdata, struct pg_error *rete
     return name_file(step, r, reterr);
 }
 
+static int apply_files(struct cli *cli, struct step *step, const char *prefix, struct pg_error *reterr) {
+    int r = 0;
+
+    for (const struct embedded_file *f = embedded_next(prefix, NULL); f && r >= 0; f = embedded_next(prefix, f))
+        r = apply_file(cli, step, f, reterr);
+    return r;
+}
+
+/* After functions and views were written, and before the grants, which touch every function. */
+static int drop_undefined(struct cli *cli, struct step *step, struct pg_error *reterr) {
+    _cleanup_(buf_done) struct buf definitions = BUF_MAX(CODE_BYTES_MAX);
+
+    for (const struct embedded_file *f = embedded_next(MIGRATIONS_PREFIX, NULL); f; f = embedded_next(MIGRATIONS_PREFIX, f))
+        (void) buf_printf(&definitions, "%s\n", f->data);
+    if (buf_error(&definitions) < 0) {
+        *reterr = (struct pg_error) {.text = "no memory"};
+        return buf_error(&definitions);
+    }
+    const char *parameters[] = {buf_string(&definitions)};
+    step->undefined = pg_result_free(step->undefined); /* of a try that met a lock */
+    return pg_wait_query(cli->pg, QUERY_MIGRATE_DROP_UNDEFINED, parameters, &step->undefined, reterr);
+}
+
 static int code_body(struct cli *cli, void *userdata, struct pg_error *reterr) {
     struct step *step = userdata;
     const char *parameters[] = {step->checksum};
@@ -205,10 +234,12 @@ static int code_body(struct cli *cli, void *userdata, struct pg_error *reterr) {
     /* What is made here belongs to herald_owner, whoever migrates: functions run with their owner's rights. */
     if (r >= 0)
         r = run_statement(cli, QUERY_MIGRATE_AS_OWNER, NULL, reterr);
-    for (size_t i = 0; i < ELEMENTSOF(code_prefixes); i++)
-        for (const struct embedded_file *f = embedded_next(code_prefixes[i], NULL); f && r >= 0;
-             f = embedded_next(code_prefixes[i], f))
-            r = apply_file(cli, step, f, reterr);
+    for (size_t i = 0; i < ELEMENTSOF(code_prefixes) && r >= 0; i++) {
+        if (strcmp(code_prefixes[i], GRANTS) == 0)
+            r = drop_undefined(cli, step, reterr);
+        if (r >= 0)
+            r = apply_files(cli, step, code_prefixes[i], reterr);
+    }
     if (r >= 0)
         r = run_statement(cli, QUERY_MIGRATE_RECORD_CODE, parameters, reterr);
     return name_file(step, r, reterr);
@@ -250,6 +281,18 @@ static int apply_migrations(struct migrate *m) {
     return 0;
 }
 
+static void report_undefined(const struct pg_result *undefined) {
+    for (size_t i = 0; undefined && i < pg_rows(undefined); i++) {
+        const char *object = pg_text(undefined, i, UNDEFINED_OBJECT);
+        const char *kept_for = pg_text(undefined, i, UNDEFINED_KEPT_FOR);
+
+        if (kept_for)
+            printf("  kept %s, which pgherald does not use any more: %s\n    (once nothing uses it: psql -c 'DROP %s')\n", object, kept_for, object);
+        else
+            printf("  dropped %s, which nothing defines any more\n", object);
+    }
+}
+
 /* Of all the code together, each file with its path: one that moved or went away counts as a change. */
 static char *code_checksum(struct cli *cli) {
     _cleanup_(buf_done) struct buf all = BUF_MAX(CODE_BYTES_MAX);
@@ -278,7 +321,11 @@ static int apply_code(struct migrate *m) {
         if (pg_rows(current) > 0 && strcmp(pg_text(current, 0, 0), checksum) == 0)
             return 0;
     }
-    return apply_step(m, &step, code_body);
+    int r = apply_step(m, &step, code_body);
+    if (r >= 0)
+        report_undefined(step.undefined);
+    pg_result_free(step.undefined);
+    return r;
 }
 
 static int migrate(struct migrate *m) {
@@ -315,7 +362,8 @@ const struct verb verb_migrate = {
     .name = "migrate",
     .synopsis = "[--dry-run]",
     .summary = "Bring the database to this program's schema; needs no superuser",
-    .help = "Only what is missing is done; a second run changes nothing. Deliveries may go on meanwhile.",
+    .help = "Only what is missing is done; a second run changes nothing. Deliveries may go on meanwhile. What an earlier version "
+            "defined and this one does not is dropped, unless something of yours uses it: that is kept and named.",
     .options = options,
     .run = run,
 };

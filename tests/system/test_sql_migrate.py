@@ -1,5 +1,8 @@
 """What migrate makes of clusters, roles and databases, and the queries that the history promises."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from conftest import Cluster, Database
@@ -45,6 +48,70 @@ def test_again_keeps_what_rules_and_watches_generated(db):
     db.sql("INSERT INTO public.reading VALUES (1)")
     assert sum(done["new"] for _, _, done in daemon.work()) == 1
     daemon.close()
+
+
+@pytest.fixture
+def earlier(db):
+    """A database that was migrated by earlier states of this schema, and has what they defined."""
+    before = structure(db)
+    db.sql((Path(__file__).parent / "earlier_code.sql").read_text(encoding="utf-8"))
+    db.sql("UPDATE herald.code SET checksum = 'an earlier one'")
+    db.before = before
+    return db
+
+
+def objects(db):
+    """What is there, whoever may use it."""
+    return [row[:3] for row in structure(db)]
+
+
+EARLIER = {"FUNCTION herald.all_made()", "FUNCTION herald.any_task()", "FUNCTION herald.claim(bigint,integer)",
+           "FUNCTION herald.count_made(herald.rules,bigint)", "FUNCTION herald.error_for_log(text,text)", "FUNCTION herald.tasks()",
+           "TYPE herald.made", "VIEW herald.made_lately"}
+
+
+@pytest.mark.sanitize
+def test_what_no_file_defines_any_more_is_dropped(earlier):
+    assert len(structure(earlier)) > len(earlier.before)
+    done = earlier.pgherald("migrate", status=0).stdout
+    assert structure(earlier) == earlier.before
+    assert {line.removeprefix("  dropped ").split(", which")[0] for line in done.splitlines() if "dropped" in line} == EARLIER
+    assert "dropped" not in earlier.pgherald("migrate", status=0).stdout
+
+
+def test_what_a_users_object_stands_on_is_kept_and_named(earlier):
+    earlier.sql("CREATE VIEW public.mine AS SELECT herald.error_for_log('23505', 'words') AS said")
+    earlier.sql("""CREATE FUNCTION public.asks() RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN herald.any_task(); END'""")
+    earlier.sql("CREATE VIEW public.others AS SELECT rule FROM herald.made_lately")
+    done = earlier.pgherald("migrate", status=0).stdout
+    kept = {line.removeprefix("  kept ").split(", which")[0]: line for line in done.splitlines() if "  kept" in line}
+    # What a kept one stands on is kept with it.
+    assert set(kept) == {"FUNCTION herald.error_for_log(text,text)", "FUNCTION herald.any_task()", "FUNCTION herald.tasks()",
+                         "FUNCTION herald.all_made()", "VIEW herald.made_lately", "TYPE herald.made"}
+    assert "view herald.made_lately depends on" in kept["FUNCTION herald.error_for_log(text,text)"]
+    assert "in the body of function public.asks()" in kept["FUNCTION herald.any_task()"]
+    assert "view public.others depends on" in kept["VIEW herald.made_lately"]
+    assert earlier.value("SELECT said FROM public.mine").startswith("PostgreSQL refused")
+
+    # The remedy that is printed works, once nothing uses it.
+    earlier.sql("DROP VIEW public.mine, public.others; DROP FUNCTION public.asks()")
+    remedies = re.findall(r"psql -c '(DROP [^']*)'", done)
+    for remedy in sorted(remedies, key=lambda words: ("VIEW" not in words, "all_made" not in words, words)):
+        earlier.sql(remedy)
+    assert objects(earlier) == [row[:3] for row in earlier.before]
+
+
+def test_others_objects_in_the_schema_are_left_alone(earlier):
+    of_a_rule = "SELECT oid::regprocedure::text FROM pg_proc WHERE proname ~ '_[0-9]' AND pronamespace = 'herald'::regnamespace ORDER BY 1"
+    earlier.sql("CREATE FUNCTION herald.of_an_administrator() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    earlier.sql("CREATE TABLE public.reading (id int PRIMARY KEY)")
+    add_rule(earlier, "readings", "SELECT id AS key, id::text AS dedup_key, '+8801700000001'::text AS recipient, '{}'::jsonb AS data, 'b'::text AS body FROM public.reading")
+    earlier.sql("SELECT herald.watch('public.reading', 'readings')")
+    generated = earlier.column(of_a_rule)
+    assert len(generated) == 7
+    earlier.pgherald("migrate", status=0)
+    assert earlier.column(of_a_rule) == generated
+    assert earlier.value("SELECT herald.of_an_administrator()") == 1
 
 
 @pytest.mark.sanitize

@@ -1,0 +1,34 @@
+-- herald.undefined_objects(definitions): what herald.drop_undefined() is to drop, as DROP has it ("FUNCTION herald.name(integer)").
+-- mentioned_by: a function that this transaction did not write and whose body has the name; NULL: none. A name that a function of
+-- ours still bears counts for that one.
+CREATE OR REPLACE FUNCTION herald.undefined_objects(definitions text) RETURNS TABLE (object text, mentioned_by regprocedure)
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH ours AS (
+        SELECT p.oid, p.proname AS name, p.xmin = pg_current_xact_id()::xid AS is_written
+          FROM pg_proc p
+         WHERE p.pronamespace = 'herald'::regnamespace AND p.proowner = 'herald_owner'::regrole
+    ), undefined AS (
+        SELECT 'FUNCTION ' || o.oid::regprocedure AS object, o.oid, o.name
+          FROM ours o WHERE NOT o.is_written
+         UNION ALL
+        SELECT 'VIEW ' || c.oid::regclass, c.oid, c.relname
+          FROM pg_class c
+         WHERE c.relnamespace = 'herald'::regnamespace AND c.relowner = 'herald_owner'::regrole AND c.relkind = 'v'
+           AND NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.xmin = pg_current_xact_id()::xid)
+         UNION ALL
+        SELECT 'TYPE ' || t.oid::regtype, t.oid, t.typname
+          FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
+         WHERE t.typnamespace = 'herald'::regnamespace AND t.typowner = 'herald_owner'::regrole
+           AND (t.typtype IN ('d', 'e', 'r') OR c.relkind = 'c')
+           AND definitions !~ format('CREATE (TYPE|DOMAIN) herald\.%s\M', t.typname)
+    )
+    SELECT u.object, (SELECT p.oid::regprocedure
+                        FROM pg_proc p
+                       WHERE p.prosrc ~ format('\mherald\.%s\M', u.name) AND p.oid <> u.oid
+                         AND p.oid NOT IN (SELECT o.oid FROM ours o WHERE o.is_written)
+                         AND u.name NOT IN (SELECT o.name FROM ours o WHERE o.is_written)
+                       ORDER BY p.oid LIMIT 1)
+      FROM undefined u;
+$$;
