@@ -29,7 +29,8 @@ FUZZED := $(filter $(foreach layer,base io gateway web,$(BUILD)/obj/$(layer)/%),
 # The libraries are asked for only where something is compiled: `make check` may have to install them first.
 PACKAGES := libpq libcurl yajl libsystemd libmicrohttpd libcrypto libqrencode
 GOALS := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out check demo bench torture fuzz clean help check-lint check-system check-sanitize check-fuzz uninstall,$(GOALS)),)
+ifneq ($(filter-out check check-fast demo psql bench torture fuzz clean help check-lint check-sql check-system check-sanitize check-fuzz \
+                    uninstall,$(GOALS)),)
 MISSING := $(strip $(foreach p,$(PACKAGES),$(shell $(PKG_CONFIG) --exists $(p) 2>&1 || echo $(p))))
 ifneq ($(MISSING),)
 $(error missing libraries: $(MISSING); `tools/install-deps build` installs them on Debian and Ubuntu)
@@ -59,7 +60,8 @@ MAKEFLAGS += --no-print-directory
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all objects check check-unit check-lint check-system check-sanitize check-fuzz fuzz fuzz-programs demo bench torture install uninstall clean help FORCE
+.PHONY: all objects check check-fast check-unit check-lint check-sql check-system check-sanitize check-fuzz fuzz fuzz-programs demo psql \
+        bench torture install uninstall clean compile_commands.json help FORCE
 
 all: $(if $(wildcard src/main.c),$(BUILD)/pgherald,objects)
 objects: $(OBJECTS)
@@ -104,18 +106,32 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/library.a $(BUILD)/flags
 	$(call say,TEST,$<)$(COMPILE) -Itests/unit $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/library.a \
 	    $$(sed -n '1,12s/^.*link: \([^*]*\).*/\1/p' $<) $(PACKAGE_LIBS) -lcmocka
 
-# A file of tests stays together, with a cluster of its own; the tests mostly wait, so there is one more at a time than cores.
-PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider -n 3 --dist loadfile
+# A file of tests stays together, with a cluster of its own; the tests mostly wait, so there are three at a time for each core.
+PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider -n $(shell expr 3 \* $$(nproc)) --dist loadfile
+PYTEST_ONE = $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(wildcard tests/system/test_$(K).py),-k '$(K)' tests/system)
 
-check-unit: $(TEST_PROGRAMS)
-	$(Q)tests/unit/run $(TEST_PROGRAMS)
+# T=bell: tests/unit/test_bell.c alone.
+check-unit: $(if $(T),$(BUILD)/unit/test_$(T),$(TEST_PROGRAMS))
+	$(Q)tests/unit/run $^
 
 check-lint:
 	$(Q)tests/lint/run
 
+# K=ring: tests/system/test_ring.py alone; where there is no such file, the tests with that in their names.
 check-system:
 	$(Q)$(MAKE) all $(BUILD)/sink
-	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) $(PYTEST) tests/system
+	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) $(if $(K),$(PYTEST_ONE),$(PYTEST) tests/system)
+
+# The tests of the SQL functions.
+check-sql:
+	$(Q)$(MAKE) all
+	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) $(PYTEST) tests/system/test_sql_*.py
+
+# Within a minute: what shows most mistakes.
+check-fast:
+	$(Q)tools/install-deps check
+	$(Q)$(MAKE) all
+	$(Q)$(MAKE) -j3 -Otarget check-lint check-unit check-sql
 
 check-sanitize:
 	$(Q)$(MAKE) SANITIZE=address,undefined BUILD=$(BUILD)/sanitize all check-unit
@@ -159,6 +175,16 @@ demo:
 	$(Q)tools/install-deps demo
 	$(Q)$(MAKE) all
 	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) tools/demo $(EXAMPLE)
+
+# A migrated database with an example loaded, and psql in it.
+psql:
+	$(Q)tools/install-deps demo
+	$(Q)$(MAKE) all
+	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) tools/demo --psql $(or $(EXAMPLE),rc_meters)
+
+# For clangd and its like, which look for it here.
+compile_commands.json: $(BUILD)/queries.inc
+	$(call say,GEN,$@)COMPILE='$(subst ','\'',$(COMPILE) -Itests/unit)' tools/compile-commands $(SOURCES) $(TESTS) $(FUZZ_TARGETS) >$@
 
 # The server that the benchmarks send to. It stands alone: none of the daemon's code is in it.
 $(BUILD)/sink: tests/bench/sink.c $(BUILD)/flags
@@ -209,7 +235,11 @@ help:
 	@echo 'make objects        compiles only                  CC=clang and SANITIZE=address,undefined build apart'
 	@echo 'make check          installs what is missing (Debian, Ubuntu), builds, runs every test'
 	@echo '     check-lint, check-unit, check-fuzz, check-sanitize, check-system: its parts'
+	@echo '     check-unit T=bell, check-system K=ring: one file of tests alone'
+	@echo 'make check-fast     lint, unit tests and the SQL tests, within a minute'
 	@echo 'make demo           shows it at work, on a database of its own; EXAMPLE=rc_meters shows one of sql/examples alone'
+	@echo 'make psql           a migrated database with an example loaded, and psql in it; EXAMPLE=campaigns loads another'
+	@echo 'make compile_commands.json   for clangd and other tools'
 	@echo 'make bench          measures; BENCH="a c --quick" runs single parts'
 	@echo 'make torture        kills daemons and databases under load, for half an hour; TORTURE="storm --share 0.1" a part of it'
 	@echo 'make fuzz           throws inputs at every parser; FUZZ_SEC=600 is longer, FUZZ="json url" names targets'

@@ -86,6 +86,13 @@ def test_one_example_alone(place, name, told, suppressed):
     assert f"{told} messages arrived, each exactly once; {suppressed} suppressed" in out and f"of sql/examples {name}.sql loaded" in out
 
 
+def test_psql_in_a_database_with_an_example(place):
+    shell = start(place, PGHERALD, "--psql", "rc_meters", stdin=subprocess.PIPE)
+    out, err = shell.communicate("SELECT 'rules: ' || string_agg(name, ' ' ORDER BY name) FROM herald.rules;", timeout=TIME_LIMIT_SEC)
+    assert shell.returncode == 0, (out, err)
+    assert "rules: rc_meters rc_meters_unread" in out and "daemon.conf run" in out
+
+
 def test_an_example_that_there_is_not(place):
     demo = start(place, PGHERALD, "rc_meters", "rc_metres")
     _, err = demo.communicate(timeout=TIME_LIMIT_SEC)
