@@ -287,7 +287,8 @@ static void report_undefined(const struct pg_result *undefined) {
         const char *kept_for = pg_text(undefined, i, UNDEFINED_KEPT_FOR);
 
         if (kept_for)
-            printf("  kept %s, which pgherald does not use any more: %s\n    (once nothing uses it: psql -c 'DROP %s')\n", object, kept_for, object);
+            printf("  kept %s, which pgherald does not use any more: %s\n    (once nothing uses it: psql -c 'DROP %s')\n", object,
+                   kept_for, object);
         else
             printf("  dropped %s, which nothing defines any more\n", object);
     }
@@ -362,8 +363,8 @@ const struct verb verb_migrate = {
     .name = "migrate",
     .synopsis = "[--dry-run]",
     .summary = "Bring the database to this program's schema; needs no superuser",
-    .help = "Only what is missing is done; a second run changes nothing. Deliveries may go on meanwhile. What an earlier version "
-            "defined and this one does not is dropped, unless something of yours uses it: that is kept and named.",
+    .help = "Only what is missing is done; a second run changes nothing. Deliveries may go on meanwhile. What an earlier\n"
+            "version defined and this one does not is dropped, unless something of yours uses it: that is kept and named.",
     .options = options,
     .run = run,
 };
