@@ -18,7 +18,8 @@ BEGIN
                 NULL;  -- made by another database's migration in this moment
             WHEN insufficient_privilege THEN
                 RAISE EXCEPTION 'role % does not exist, and % may not create it', role_name, current_user
-                    USING HINT = format('Migrate once as a role with CREATEROLE, or have an administrator run: CREATE ROLE %I NOLOGIN', role_name);
+                    USING HINT = format('Migrate once as a role with CREATEROLE, or have an administrator run: CREATE ROLE %I '
+                                        'NOLOGIN', role_name);
         END;
     END LOOP;
 
@@ -29,7 +30,8 @@ BEGIN
                 EXECUTE format('GRANT %I TO CURRENT_USER', role_name);
             EXCEPTION WHEN insufficient_privilege THEN
                 RAISE EXCEPTION '% is not a member of %', current_user, role_name
-                    USING HINT = format('Have the role that migrated the first database, or an administrator, run: GRANT herald_owner, herald_rules, herald_capture TO %I', current_user);
+                    USING HINT = format('Have the role that migrated the first database, or an administrator, run: GRANT '
+                                        'herald_owner, herald_rules, herald_capture TO %I', current_user);
             END;
         END IF;
     END LOOP;
@@ -65,3 +67,6 @@ CREATE TABLE herald.code (
 COMMENT ON TABLE herald.code IS 'The SHA-256 of the functions, views and grants that this database has';
 
 RESET ROLE;
+
+-- Only its layout has changed since it was first applied: databases may have it as
+-- formerly bc22c5f41619896c941c8d38d15f25d2b3db18c7966663055c78b3439ac49a9c

@@ -18,13 +18,17 @@ INSERT INTO herald.settings (name, value, meaning) VALUES
     ('retry_cap', '15 min', 'longest back-off of a message'),
     ('probe_base', '5 s', 'first pause of a sender that fails; doubles'),
     ('probe_cap', '5 min', 'longest pause of a sender before it is probed again'),
-    ('health_interval', '5 min', 'so often a sender whose gateway can say how it is is asked, without a message; empty: only when it is held'),
-    ('acknowledge_limit', '1 min', 'a sender of an unofficial gateway that acknowledges nothing for so long, though it used to, is held'),
-    ('failures_in_a_row', '5', 'so many messages of one sender that failed or were left in doubt, with no acceptance between, hold the sender'),
+    ('health_interval', '5 min', 'so often a sender whose gateway can say how it is is asked, without a message; empty: only '
+                                 'when it is held'),
+    ('acknowledge_limit', '1 min',
+     'a sender of an unofficial gateway that acknowledges nothing for so long, though it used to, is held'),
+    ('failures_in_a_row', '5', 'so many messages of one sender that failed or were left in doubt, with no acceptance between, '
+                               'hold the sender'),
     ('part_gap', '2 s', 'least time between a message and its media, and between one of these and the next'),
     ('old_snapshot', '10 min', 'a session that holds a snapshot for longer is named by pgherald status'),
     ('resend_limit', '10', 'a message that was in doubt so many times waits for a person'),
-    ('forget_after', '', 'so long after it was made, what a final message said, and to whom, is blanked; empty: never; a rule may say otherwise'),
+    ('forget_after', '', 'so long after it was made, what a final message said, and to whom, is blanked; empty: never; a rule '
+                         'may say otherwise'),
     ('delete_after', '', 'so long after it was made, a final message''s row is deleted; empty: never; a rule may say otherwise');
 
 CREATE TABLE herald.channels (
@@ -50,9 +54,12 @@ CREATE TABLE herald.senders (
 );
 COMMENT ON TABLE herald.senders IS 'Accounts on gateways. Those of a channel share its load and stand in for one another';
 COMMENT ON COLUMN herald.senders.credential IS 'the NAME of a secret (see pgherald.conf(5)); never the secret';
-COMMENT ON COLUMN herald.senders.limits IS 'rolling windows: {80/1 s,1000/1 day}; not given: what herald.gateways says; ''{}'': none';
-COMMENT ON COLUMN herald.senders.gap IS 'least time between two messages, stretched by up to a half at random; not given: as limits';
-COMMENT ON COLUMN herald.senders.max_in_flight IS 'most requests at a time, all nodes together; not given: as limits; NULL: no limit of its own';
+COMMENT ON COLUMN herald.senders.limits
+    IS 'rolling windows: {80/1 s,1000/1 day}; not given: what herald.gateways says; ''{}'': none';
+COMMENT ON COLUMN herald.senders.gap
+    IS 'least time between two messages, stretched by up to a half at random; not given: as limits';
+COMMENT ON COLUMN herald.senders.max_in_flight
+    IS 'most requests at a time, all nodes together; not given: as limits; NULL: no limit of its own';
 
 CREATE TABLE herald.recipients (
     name text COLLATE "C" NOT NULL CHECK (name <> '' AND octet_length(name) <= 256),
@@ -69,7 +76,8 @@ CREATE TABLE herald.recipients (
 CREATE INDEX recipients_quiet ON herald.recipients (name, channel) WHERE quiet_hours IS NOT NULL;
 CREATE INDEX recipients_quiet_address ON herald.recipients (address, channel) WHERE quiet_hours IS NOT NULL;
 COMMENT ON TABLE herald.recipients IS 'Names for people and groups, with an address on one or more channels';
-COMMENT ON COLUMN herald.recipients.quiet_hours IS '22:00-07:00, in their time zone: what is due then waits, unless its rule is urgent';
+COMMENT ON COLUMN herald.recipients.quiet_hours
+    IS '22:00-07:00, in their time zone: what is due then waits, unless its rule is urgent';
 COMMENT ON COLUMN herald.recipients.sender IS 'the only sender that reaches this address: a group belongs to one account';
 
 CREATE TABLE herald.templates (
@@ -133,12 +141,16 @@ CREATE TABLE herald.rules (
     bad_keys bigint NOT NULL DEFAULT 0,
     bad_key_example text
 );
-COMMENT ON TABLE herald.rules IS 'A rule is a view; every row of it is a notification that ought to exist. Made by herald.add_rule()';
+COMMENT ON TABLE herald.rules IS 'A rule is a view; every row of it is a notification that ought to exist. Made by '
+                                 'herald.add_rule()';
 CREATE INDEX rules_recheck ON herald.rules (name) WHERE recheck OR digest IS NOT NULL;
-COMMENT ON COLUMN herald.rules.digest IS 'what is due for one recipient within so long is told in one message, from digest_template over count, list and more';
+COMMENT ON COLUMN herald.rules.digest
+    IS 'what is due for one recipient within so long is told in one message, from digest_template over count, list and more';
 COMMENT ON COLUMN herald.rules.digest_length IS 'so many of the gathered texts stand in the list';
-COMMENT ON COLUMN herald.rules.forget_after IS 'so long after it was made, what a final message said, and to whom, is blanked; NULL: as herald.settings has it';
-COMMENT ON COLUMN herald.rules.delete_after IS 'so long after it was made, a final message''s row goes, and its dedup_key with it; NULL: as herald.settings has it';
+COMMENT ON COLUMN herald.rules.forget_after
+    IS 'so long after it was made, what a final message said, and to whom, is blanked; NULL: as herald.settings has it';
+COMMENT ON COLUMN herald.rules.delete_after
+    IS 'so long after it was made, a final message''s row goes, and its dedup_key with it; NULL: as herald.settings has it';
 COMMENT ON COLUMN herald.rules.recheck IS 'what had to wait is sent only if the source still holds it';
 COMMENT ON COLUMN herald.rules.bad_keys IS 'rows that can never be planned: dedup_key null, empty or over 512 bytes';
 
@@ -159,7 +171,8 @@ CREATE TABLE herald.watches (
     UNIQUE (tab, rule)
 );
 COMMENT ON TABLE herald.watches IS 'Tables whose changes are captured for a rule. Made by herald.watch()';
-COMMENT ON COLUMN herald.watches.may_ring IS 'NULL: ring unless max_prepared_transactions > 0, as a NOTIFY makes PREPARE TRANSACTION an error';
+COMMENT ON COLUMN herald.watches.may_ring
+    IS 'NULL: ring unless max_prepared_transactions > 0, as a NOTIFY makes PREPARE TRANSACTION an error';
 
 -- What was captured --------------------------------------------------------------------------------------------------
 
@@ -180,14 +193,16 @@ CREATE TABLE herald.set_aside (
     error text NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-COMMENT ON TABLE herald.set_aside IS 'Keys whose row the rule''s source could not be evaluated for; delete the row, or herald.ring(rule, key) to try again';
+COMMENT ON TABLE herald.set_aside
+    IS 'Keys whose row the rule''s source could not be evaluated for; delete the row, or herald.ring(rule, key) to try again';
 
 CREATE TABLE herald.rechecks (
     rule text COLLATE "C" NOT NULL,
     asked_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX rechecks_rule ON herald.rechecks (rule);
-COMMENT ON TABLE herald.rechecks IS 'Rules whose due messages wait until the planner has confirmed or gathered them; nearly always empty';
+COMMENT ON TABLE herald.rechecks
+    IS 'Rules whose due messages wait until the planner has confirmed or gathered them; nearly always empty';
 
 -- History and queue in one -------------------------------------------------------------------------------------------
 
@@ -202,7 +217,8 @@ CREATE TABLE herald.lanes (
 COMMENT ON COLUMN herald.lanes.floor IS 'nothing of it waits with an earlier next_at: see herald.raise_floors()';
 -- Not unique: who makes one must not wait for another who does (herald.make_lane()).
 CREATE INDEX lanes_key ON herald.lanes (channel, coalesce(sender, ''), coalesce(rule, ''), priority);
-COMMENT ON TABLE herald.lanes IS 'Messages of one rule that the same senders may carry: what a hold of a rule or a sender stops as a whole';
+COMMENT ON TABLE herald.lanes IS 'Messages of one rule that the same senders may carry: what a hold of a rule or a sender '
+                                 'stops as a whole';
 
 CREATE TABLE herald.whatsapp_notifications (
     id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
@@ -217,7 +233,8 @@ CREATE TABLE herald.whatsapp_notifications (
     body text,
     payload jsonb,
     send_status text NOT NULL DEFAULT 'pending'
-        CHECK (send_status IN ('pending', 'sending', 'sent', 'delivered', 'read', 'failed', 'in_doubt', 'suppressed', 'cancelled', 'expired')),
+        CHECK (send_status IN ('pending', 'sending', 'sent', 'delivered', 'read', 'failed', 'in_doubt', 'suppressed', 'cancelled',
+                               'expired')),
     attempts int NOT NULL DEFAULT 0,
     next_at timestamptz,
     response_code int,
@@ -264,7 +281,8 @@ CREATE INDEX whatsapp_notifications_in_flight ON herald.whatsapp_notifications (
 CREATE INDEX whatsapp_notifications_behind ON herald.whatsapp_notifications (target, id) WHERE behind;
 
 COMMENT ON TABLE herald.whatsapp_notifications IS 'Every notification: what was sent, to whom, and what became of it';
-COMMENT ON COLUMN herald.whatsapp_notifications.dedup_key IS 'what "once" means: one notification for each (rule, dedup_key), for as long as its row is kept';
+COMMENT ON COLUMN herald.whatsapp_notifications.dedup_key
+    IS 'what "once" means: one notification for each (rule, dedup_key), for as long as its row is kept';
 COMMENT ON COLUMN herald.whatsapp_notifications.next_at IS 'when something must next be done about the row; NULL when final';
 COMMENT ON COLUMN herald.whatsapp_notifications.attempts IS 'attempts spent; an attempt that was the sender''s fault costs none';
 COMMENT ON COLUMN herald.whatsapp_notifications.lane IS 'internal: herald.lanes';
@@ -273,7 +291,8 @@ COMMENT ON COLUMN herald.whatsapp_notifications.attempt_id IS 'internal: the las
 COMMENT ON COLUMN herald.whatsapp_notifications.behind IS 'internal: waits for a message to the same target that is in flight';
 COMMENT ON COLUMN herald.whatsapp_notifications.resends IS 'how often it was sent again after having been in doubt';
 COMMENT ON COLUMN herald.whatsapp_notifications.confirmed_at IS 'internal: when its rule''s source was last seen to hold it still';
-COMMENT ON COLUMN herald.whatsapp_notifications.media IS 'of a part: {"type": image, video, audio or document, "url", "caption", "filename"}';
+COMMENT ON COLUMN herald.whatsapp_notifications.media
+    IS 'of a part: {"type": image, video, audio or document, "url", "caption", "filename"}';
 COMMENT ON COLUMN herald.whatsapp_notifications.part_of IS 'of a part: the message that it belongs to';
 COMMENT ON COLUMN herald.whatsapp_notifications.next_part IS 'the part that goes once this one is accepted';
 COMMENT ON COLUMN herald.whatsapp_notifications.gathers IS 'internal: waits to be told with others of its rule in one message';
@@ -344,7 +363,8 @@ INSERT INTO herald.moves (from_status, to_status, why) VALUES
 CREATE TABLE herald.holds (
     kind text COLLATE "C" NOT NULL CHECK (kind IN ('all', 'rule', 'sender', 'channel', 'recipient', 'template')),
     name text COLLATE "C" NOT NULL DEFAULT '',
-    cause text COLLATE "C" NOT NULL CHECK (cause IN ('paused', 'new', 'flood', 'blocked', 'pair limit', 'template', 'opt-out', 'unpaired')),
+    cause text COLLATE "C" NOT NULL CHECK (cause IN ('paused', 'new', 'flood', 'blocked', 'pair limit', 'template', 'opt-out',
+                                                     'unpaired')),
     until timestamptz,
     reason text NOT NULL,
     who text NOT NULL DEFAULT session_user,
@@ -359,7 +379,8 @@ CREATE INDEX holds_others ON herald.holds (kind, name) WHERE cause <> 'opt-out';
 CREATE INDEX holds_ending ON herald.holds (until) WHERE cause NOT IN ('opt-out', 'blocked');
 COMMENT ON TABLE herald.holds IS 'What must not be sent now, and why. until NULL: until a person resumes it';
 COMMENT ON COLUMN herald.holds.until IS 'of a blocked sender: when it is probed next';
-COMMENT ON COLUMN herald.holds.proof IS 'of a blocked sender: what opens it: its gateway says that it is well, a message is accepted, a message is acknowledged';
+COMMENT ON COLUMN herald.holds.proof
+    IS 'of a blocked sender: what opens it: its gateway says that it is well, a message is accepted, a message is acknowledged';
 
 CREATE TABLE herald.sender_state (
     sender text COLLATE "C" PRIMARY KEY,
@@ -369,9 +390,12 @@ CREATE TABLE herald.sender_state (
     acknowledge_by timestamptz,
     trusted int
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE herald.sender_state IS 'Failures in a row, when the gap to the next message ends, and until when something must be acknowledged';
-COMMENT ON COLUMN herald.sender_state.trusted IS 'after it was held: how many it may have in flight, one more with each that its gateway took or refused';
-COMMENT ON COLUMN herald.sender_state.acknowledged_at IS 'when a receipt that was waited for last showed that its gateway acknowledges what it accepts';
+COMMENT ON TABLE herald.sender_state
+    IS 'Failures in a row, when the gap to the next message ends, and until when something must be acknowledged';
+COMMENT ON COLUMN herald.sender_state.trusted
+    IS 'after it was held: how many it may have in flight, one more with each that its gateway took or refused';
+COMMENT ON COLUMN herald.sender_state.acknowledged_at
+    IS 'when a receipt that was waited for last showed that its gateway acknowledges what it accepts';
 
 CREATE TABLE herald.health (
     sender text COLLATE "C" PRIMARY KEY,
@@ -385,7 +409,9 @@ CREATE TABLE herald.health (
     code_until timestamptz
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE herald.health IS 'The senders whose gateway can say how they are: when it is asked next, and what it said last';
-COMMENT ON COLUMN herald.health.purpose IS 'what a person wants of its session, until purpose_until; NULL: only to know how it is. One that was to be logged out, and may not be, keeps unpair without a time';
+COMMENT ON COLUMN herald.health.purpose
+    IS 'what a person wants of its session, until purpose_until; NULL: only to know how it is. One that was to be logged out, '
+       'and may not be, keeps unpair without a time';
 COMMENT ON COLUMN herald.health.code IS 'what the QR code says by which a telephone is paired: as good as a key';
 COMMENT ON COLUMN herald.health.is_well IS 'NULL: not asked yet, or the answer told nothing';
 
@@ -397,7 +423,8 @@ CREATE TABLE herald.counts (
     n int NOT NULL,
     PRIMARY KEY (kind, name, span_sec, bucket)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE herald.counts IS 'What was counted in each span of time: messages claimed of a sender (limits), made by a rule (flood)';
+COMMENT ON TABLE herald.counts
+    IS 'What was counted in each span of time: messages claimed of a sender (limits), made by a rule (flood)';
 
 -- Claims follow each other, also across nodes. An advisory lock could be taken by anybody who may connect.
 CREATE TABLE herald.claim_lock ();
@@ -415,7 +442,8 @@ CREATE TABLE herald.floors (
     reset_at timestamptz NOT NULL DEFAULT '-infinity'
 ) WITH (fillfactor = 10);
 INSERT INTO herald.floors DEFAULT VALUES;
-COMMENT ON TABLE herald.floors IS 'Where looks begin, so that they need not walk over what is long done and not yet vacuumed: see herald.raise_floors()';
+COMMENT ON TABLE herald.floors
+    IS 'Where looks begin, so that they need not walk over what is long done and not yet vacuumed: see herald.raise_floors()';
 COMMENT ON COLUMN herald.floors.attempt_id IS 'nothing in flight has a lower one';
 COMMENT ON COLUMN herald.floors.event_id IS 'no event that waits has this id or a lower one';
 
@@ -427,8 +455,11 @@ CREATE TABLE herald.retention (
     terms text
 );
 INSERT INTO herald.retention (what) VALUES ('delete'), ('forget');
-COMMENT ON TABLE herald.retention IS 'How far the walks through the history have come that blank and delete what is old enough; passed_id NULL: none is under way';
-COMMENT ON COLUMN herald.retention.first_id IS 'the first row that the next walk may have something to do with, as long as terms (what is kept for how long) are the same';
+COMMENT ON TABLE herald.retention
+    IS 'How far the walks through the history have come that blank and delete what is old enough; '
+       'passed_id NULL: none is under way';
+COMMENT ON COLUMN herald.retention.first_id
+    IS 'the first row that the next walk may have something to do with, as long as terms (what is kept for how long) are the same';
 
 CREATE SEQUENCE herald.attempt_seq;
 CREATE TABLE herald.incarnations (
@@ -454,7 +485,8 @@ COMMENT ON COLUMN herald.listeners.wakes IS 'how often it woke, since it started
 COMMENT ON COLUMN herald.listeners.joins IS 'how often it joined: what it asked for before holds no longer';
 -- Until a daemon has joined, nobody attends.
 INSERT INTO herald.listeners (node, incarnation, seen_at) VALUES ('', 0, '-infinity');
-COMMENT ON TABLE herald.listeners IS 'The daemons: who sleeps must be rung for; while none attends, only requests for sweeps are captured';
+COMMENT ON TABLE herald.listeners
+    IS 'The daemons: who sleeps must be rung for; while none attends, only requests for sweeps are captured';
 
 -- A row of a rule's source, with what it leaves out as NULL.
 CREATE TYPE herald.due AS (
@@ -496,3 +528,6 @@ CREATE TYPE herald.turn_row AS (
 RESET ROLE;
 -- Created there for its owner's sake; its place is where the applications look.
 ALTER TABLE herald.whatsapp_notifications SET SCHEMA public;
+
+-- Only its layout has changed since it was first applied: databases may have it as
+-- formerly 55b517a702a7bc2a6ad21d5391da377fb56f645f8f9287b50f17a3c40896ea5a

@@ -16,7 +16,8 @@
 --     country       calling code of numbers that are written without one; without it 91: 98765 43210 is +919876543210
 --     channel       the channel of senders and rules; without it academy. A rule that names no sender is carried by all senders of
 --                   its channel, so the academy has one of its own
---     sms_account   what can't be told on WhatsApp is told by SMS, with this account of Twilio (its SID); without it it is not. With
+--     sms_account   what can't be told on WhatsApp is told by SMS, with this account of Twilio (its SID); without it it is not.
+--                   With
 --     sms_from      the number that it comes from, and, for trying it,
 --     sms_url       base_url of that sender; without it Twilio's own
 \set ON_ERROR_STOP on
@@ -87,8 +88,10 @@ SELECT a.attendance_id AS key,  -- what the trigger captures; it must reach an i
        -- The number on file. Ten digits get the academy's country; a number that has its country code, with + or without, keeps
        -- it. What is no number is marked, as it could be anybody's name in herald.recipients: it is suppressed.
        coalesce(herald.e164(s.phone, :'country'), 'no number: ' || nullif(btrim(s.phone), '')) AS recipient,
-       jsonb_build_object('student_id', s.student_id, 'phone', nullif(btrim(s.phone), ''), 'parent', s.parent, 'student', s.name, 'class', s.class,
-                          'subject', a.subject, 'date', to_char(l.at, 'DD Mon YYYY'), 'time', to_char(l.at, 'HH12:MI AM'), 'academy', p.name) AS data,
+       jsonb_build_object('student_id', s.student_id, 'phone', nullif(btrim(s.phone), ''), 'parent', s.parent, 'student', s.name,
+                          'class', s.class,
+                          'subject', a.subject, 'date', to_char(l.at, 'DD Mon YYYY'), 'time', to_char(l.at, 'HH12:MI AM'),
+                              'academy', p.name) AS data,
        a.scanned_at + interval '3 hours' AS expires_at  -- later than this nobody wants to hear it
   FROM academy.attendance a
   JOIN academy.students s ON s.student_id = a.student_id
@@ -100,7 +103,8 @@ CREATE OR REPLACE VIEW academy.paid AS
 SELECT y.payment_id AS key,
        y.payment_id::text AS dedup_key,
        coalesce(herald.e164(s.phone, :'country'), 'no number: ' || nullif(btrim(s.phone), '')) AS recipient,
-       jsonb_build_object('student_id', s.student_id, 'phone', nullif(btrim(s.phone), ''), 'parent', s.parent, 'student', s.name, 'class', s.class,
+       jsonb_build_object('student_id', s.student_id, 'phone', nullif(btrim(s.phone), ''), 'parent', s.parent, 'student', s.name,
+                          'class', s.class,
                           'amount', to_char(y.amount, 'FM999,999,999,990.00'),
                           'month', to_char(y.for_month, 'FMMonth'), 'year', to_char(y.for_month, 'YYYY'),
                           'time', to_char(y.paid_at AT TIME ZONE p.timezone, 'DD Mon YYYY, HH12:MI AM'), 'academy', p.name) AS data
@@ -115,7 +119,8 @@ SELECT y.payment_id AS key,
 -- number takes the student from this list.
 CREATE OR REPLACE VIEW academy.unreachable AS
 SELECT s.student_id, s.name, s.class, s.parent, s.phone,
-       CASE WHEN concat(n.error, n.response_body) ~* 'not (registered )?on whatsapp|no lid for user' THEN 'the number is not on WhatsApp'
+       CASE WHEN concat(n.error, n.response_body) ~* 'not (registered )?on whatsapp|no lid for user'
+            THEN 'the number is not on WhatsApp'
             ELSE n.error END AS problem,
        n.created_at AS last_tried_at
   FROM (SELECT DISTINCT ON (h.payload ->> 'student_id') h.*

@@ -107,7 +107,8 @@ BEGIN
     END IF;
     IF NEW.account_id <> OLD.account_id THEN
         RAISE EXCEPTION 'account % keeps its number: its sender and its session bear it', OLD.account_id
-            USING HINT = 'Add an account with the new number, connect it, and give it the contacts: UPDATE campaigns.contacts SET account_id = ….';
+            USING HINT = 'Add an account with the new number, connect it, and give it the contacts: UPDATE campaigns.contacts '
+                         'SET account_id = ….';
     END IF;
     PERFORM now() AT TIME ZONE NEW.timezone;  -- an unknown one is refused here, and stops nobody else later
     IF TG_OP = 'INSERT' THEN
@@ -148,7 +149,8 @@ BEGIN
             USING HINT = 'Somebody took it out of herald.senders. Delete the account, and add it again.';
     ELSIF (SELECT count(*) FROM campaigns.connections c WHERE c.has_session AND c.account_id <> connect.account_id) >= at_most THEN
         RAISE EXCEPTION 'all % sessions are in use', at_most
-            USING HINT = 'Disconnect an account that is not used, or raise sessions_max in campaigns.gateway if the server can keep more.';
+            USING HINT = 'Disconnect an account that is not used, or raise sessions_max in campaigns.gateway if the server '
+                         'can keep more.';
     END IF;
     PERFORM herald.pair('campaigns-' || connect.account_id);
 END
@@ -166,13 +168,14 @@ BEGIN
 END
 $$;
 
--- What the application shows: status connected, pairing (code: the QR code's text, until code_until), disconnecting, disconnected, or
--- unknown (it was not asked yet, or did not say that it is disconnected), with the reason. Its code is as good as a key to the account: show
--- each user their own alone.
+-- What the application shows: status connected, pairing (code: the QR code's text, until code_until), disconnecting,
+-- disconnected, or unknown (it was not asked yet, or did not say that it is disconnected), with the reason. Its code is as good
+-- as a key to the account: show each user their own alone.
 CREATE OR REPLACE VIEW campaigns.connections AS
 SELECT a.account_id, x.state AS status, x.code, x.code_until, x.reason,
        x.state IN ('pairing', 'disconnecting', 'unknown')
-           OR NOT EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.name = x.sender AND h.cause = 'unpaired') AS has_session
+           OR NOT EXISTS (SELECT FROM herald.holds h
+                          WHERE h.kind = 'sender' AND h.name = x.sender AND h.cause = 'unpaired') AS has_session
   FROM campaigns.accounts a
   JOIN herald.sessions x ON x.sender = 'campaigns-' || a.account_id;
 
@@ -183,7 +186,8 @@ CREATE OR REPLACE TRIGGER account_goes BEFORE DELETE ON campaigns.accounts
 
 -- 3. Who enters the loop, and who leaves it ------------------------------------------------------------------------------------
 
--- FOR SHARE waits for who lets the account's enrolment go on, or moves the contact, at the same time: else the one would not see the other.
+-- FOR SHARE waits for who lets the account's enrolment go on, or moves the contact, at the same time: else the one would not
+-- see the other.
 CREATE OR REPLACE FUNCTION campaigns.enrolled() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -200,8 +204,8 @@ $$;
 CREATE OR REPLACE TRIGGER enrolled BEFORE INSERT ON campaigns.enrolments FOR EACH ROW EXECUTE FUNCTION campaigns.enrolled();
 
 -- Who pays leaves at once: the rule makes nothing more for them, and what waits already, a text or an image, is cancelled here.
--- (What is being sent in this moment is not called back.) A number that is corrected is told what the wrong one was not; who is moved
--- to an account whose enrolment is not paused begins there.
+-- (What is being sent in this moment is not called back.) A number that is corrected is told what the wrong one was not; who is
+-- moved to an account whose enrolment is not paused begins there.
 CREATE OR REPLACE FUNCTION campaigns.contact_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -217,7 +221,8 @@ BEGIN
     IF TG_OP = 'UPDATE' AND NEW.account_id <> OLD.account_id THEN
         SELECT a.enrolment_paused INTO is_paused FROM campaigns.accounts a WHERE a.account_id = NEW.account_id FOR SHARE;
         IF NOT is_paused THEN
-            UPDATE campaigns.enrolments e SET started_at = clock_timestamp() WHERE e.contact_id = NEW.contact_id AND e.started_at IS NULL;
+            UPDATE campaigns.enrolments e SET started_at = clock_timestamp()
+                WHERE e.contact_id = NEW.contact_id AND e.started_at IS NULL;
         END IF;
     END IF;
     IF TG_OP = 'UPDATE' AND NEW.paid_at IS NULL THEN
@@ -255,7 +260,8 @@ BEGIN
     IF TG_OP <> 'DELETE' AND (cardinality(NEW.images) > 30 OR EXISTS (
            SELECT FROM unnest(NEW.images) u WHERE (octet_length(u) <= 2000 AND u ~ '^https?://[^[:space:]]+$') IS NOT TRUE)) THEN
         RAISE EXCEPTION 'an image of day % has no address that can be sent', NEW.day
-            USING HINT = 'Write at most 30 addresses that begin with http:// or https://, without spaces, of at most 2,000 bytes each.';
+            USING HINT = 'Write at most 30 addresses that begin with http:// or https://, without spaces, of at most 2,000 '
+                         'bytes each.';
     END IF;
     IF TG_OP <> 'INSERT' THEN
         DELETE FROM herald.templates t WHERE t.name = 'campaign_day_' || OLD.day AND t.locale = OLD.language;
@@ -264,7 +270,8 @@ BEGIN
         INSERT INTO herald.templates (name, locale, body) VALUES ('campaign_day_' || NEW.day, NEW.language, NEW.body)
         ON CONFLICT (name, locale) DO UPDATE SET body = EXCLUDED.body;
         DELETE FROM public.whatsapp_notifications n
-         WHERE n.rule = 'campaigns' AND n.template = 'campaign_day_' || NEW.day AND n.send_status = 'failed' AND n.attempt_id IS NULL;
+         WHERE n.rule = 'campaigns' AND n.template = 'campaign_day_' || NEW.day AND n.send_status = 'failed'
+             AND n.attempt_id IS NULL;
     END IF;
     RETURN NULL;
 END
@@ -286,13 +293,14 @@ SELECT c.contact_id, d.day, n.send_status, n.error, n.sent_at, n.target,
  CROSS JOIN (SELECT DISTINCT day FROM campaigns.days) d
   LEFT JOIN public.whatsapp_notifications n ON n.rule = 'campaigns' AND n.dedup_key = c.contact_id || '/' || d.day;
 
--- What an account may still plan: what its limits of an hour or longer leave, without what waits already, text or image; NULL where it
--- has none. whole: what they allow at most.
+-- What an account may still plan: what its limits of an hour or longer leave, without what waits already, text or image; NULL
+-- where it has none. whole: what they allow at most.
 CREATE OR REPLACE FUNCTION campaigns.room(account_id int, OUT free bigint, OUT whole int)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT min(u.free) - (SELECT count(*) FROM herald.lanes l JOIN public.whatsapp_notifications n ON n.lane = l.id
-                           WHERE l.sender = 'campaigns-' || room.account_id AND n.next_at IS NOT NULL AND n.owner IS NULL AND NOT n.behind),
+                           WHERE l.sender = 'campaigns-' || room.account_id AND n.next_at IS NOT NULL AND n.owner IS NULL
+                               AND NOT n.behind),
            min(p.n)
       FROM herald.senders s
      CROSS JOIN LATERAL herald.limit_use(s, clock_timestamp()) u
@@ -312,7 +320,8 @@ WITH awake AS MATERIALIZED (  -- those accounts whose hours it is, before their 
      WHERE l.at::time >= a.opens_at AND l.at::time < a.closes_at
 ), owed AS (
     SELECT c.contact_id, c.account_id, c.name, c.language, a.name AS account, a.free, d.day, t.is_planned, t.phone, m.media,
-           sum(CASE WHEN t.is_planned OR t.phone IS NULL THEN 0 ELSE least(1 + coalesce(jsonb_array_length(m.media), 0), a.whole) END)
+           sum(CASE WHEN t.is_planned OR t.phone IS NULL THEN 0
+                    ELSE least(1 + coalesce(jsonb_array_length(m.media), 0), a.whole) END)
                OVER (PARTITION BY c.account_id ORDER BY t.since, c.contact_id) AS cost
       FROM awake a
       JOIN campaigns.contacts c ON c.account_id = a.account_id
@@ -345,8 +354,8 @@ SELECT o.contact_id AS key,
   FROM owed o
  WHERE o.is_planned OR o.phone IS NULL OR o.free IS NULL OR o.cost <= o.free;
 
--- What its text is let go for, an image is let go for as well, but once that is sent nothing rechecks it. So an image, and those after
--- it, expire at the end of the account's hours, or after a minute more, so that the day's last text keeps its own.
+-- What its text is let go for, an image is let go for as well, but once that is sent nothing rechecks it. So an image, and
+-- those after it, expire at the end of the account's hours, or after a minute more, so that the day's last text keeps its own.
 CREATE OR REPLACE FUNCTION campaigns.image_due() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -401,21 +410,27 @@ SELECT NULL, format('day %s', d.day), format('it has no message in language "%s"
  CROSS JOIN (SELECT c.language, count(*) AS n FROM campaigns.contacts c WHERE c.paid_at IS NULL GROUP BY c.language) l
  WHERE NOT EXISTS (SELECT FROM campaigns.days t WHERE t.day = d.day AND t.language = l.language)
 UNION ALL
-SELECT NULL, 'all campaigns', h.reason, 'Nobody is told anything until that is over: pgherald resume ' || concat_ws(' ', h.kind, nullif(h.name, ''))
+SELECT NULL, 'all campaigns', h.reason, 'Nobody is told anything until that is over: pgherald resume '
+    || concat_ws(' ', h.kind, nullif(h.name, ''))
   FROM herald.holds h
- WHERE (h.kind IN ('rule', 'channel') AND h.name = 'campaigns' OR h.kind = 'all') AND h.cause <> 'opt-out' AND (h.until IS NULL OR h.until > now())
+ WHERE (h.kind IN ('rule', 'channel') AND h.name = 'campaigns' OR h.kind = 'all') AND h.cause <> 'opt-out'
+     AND (h.until IS NULL OR h.until > now())
 UNION ALL
-SELECT NULL, format('day %s', t.day), format('its image %s did not reach %s contacts, of late: %s', p.media ->> 'url', count(*), min(p.error)),
+SELECT NULL, format('day %s', t.day), format('its image %s did not reach %s contacts, of late: %s', p.media ->> 'url', count(*),
+                                             min(p.error)),
        CASE p.send_status WHEN 'failed' THEN 'Give it another address in campaigns.days, or see to the server that has it.'
-                          ELSE 'They have the text alone: what kept it until their account''s hours were over is in the attempts, or a limit.' END
+                          ELSE 'They have the text alone: what kept it until their account''s hours were over is in the '
+                               'attempts, or a limit.' END
   FROM public.whatsapp_notifications p
   JOIN public.whatsapp_notifications n ON n.id = p.part_of
   JOIN campaigns.days t ON n.template = 'campaign_day_' || t.day AND n.locale = t.language AND p.media ->> 'url' = ANY (t.images)
- WHERE p.rule = 'campaigns' AND p.dedup_key IS NULL AND p.send_status IN ('failed', 'expired') AND p.created_at > now() - interval '7 days'
+ WHERE p.rule = 'campaigns' AND p.dedup_key IS NULL AND p.send_status IN ('failed', 'expired')
+     AND p.created_at > now() - interval '7 days'
  GROUP BY t.day, p.media ->> 'url', p.send_status
 UNION ALL
 SELECT c.account_id, format('contact %s, %s', c.contact_id, c.name), 'not finished within 60 days, and not told anything more',
-       format('Enrol them anew if they still want it: DELETE FROM campaigns.enrolments WHERE contact_id = %s, then INSERT again.', c.contact_id)
+       format('Enrol them anew if they still want it: DELETE FROM campaigns.enrolments WHERE contact_id = %s, then INSERT again.',
+              c.contact_id)
   FROM campaigns.contacts c
   JOIN campaigns.accounts a ON a.account_id = c.account_id
  CROSS JOIN LATERAL (SELECT (min(e.started_at) AT TIME ZONE a.timezone)::date AS enrolled_on FROM campaigns.enrolments e
@@ -462,7 +477,8 @@ ON CONFLICT DO NOTHING;
 --     herald.settings has), so nobody is told again.
 
 SELECT herald.add_rule('campaigns', 'campaigns.due', every => '1 min', channel => 'campaigns', max_attempts => 3, recheck => true,
-                       in_doubt_grace => '2 min', max_age => '60 days', flood_limit => 100000, forget_after => '180 days', delete_after => '1 year');
+                       in_doubt_grace => '2 min', max_age => '60 days', flood_limit => 100000, forget_after => '180 days',
+                           delete_after => '1 year');
 
 COMMIT;
 
@@ -484,27 +500,31 @@ COMMIT;
 --
 --     INSERT INTO campaigns.contacts (contact_id, account_id, name, phone) VALUES
 --         (1, 1, 'Ayesha', '+92 300 1234567'), (2, 1, 'Bilal', '+92 301 7654321'), (3, 1, 'Danish', NULL);
---     INSERT INTO campaigns.enrolments (contact_id) SELECT contact_id FROM campaigns.contacts WHERE account_id = 1 AND paid_at IS NULL;
+--     INSERT INTO campaigns.enrolments (contact_id)
+--     SELECT contact_id FROM campaigns.contacts WHERE account_id = 1 AND paid_at IS NULL;
 --
 -- A contact pays; a user pauses enrolment, or sending; an administrator changes day 3, with two images; the user disconnects:
 --
 --     UPDATE campaigns.contacts SET paid_at = now() WHERE contact_id = 2;
 --     UPDATE campaigns.accounts SET enrolment_paused = true WHERE account_id = 1;
 --     UPDATE campaigns.accounts SET sending_paused = true WHERE account_id = 1;
---     UPDATE campaigns.days SET body = '{{name}}, see for yourself:', images = '{https://example.org/1.jpg,https://example.org/2.jpg}'
+--     UPDATE campaigns.days
+--        SET body = '{{name}}, see for yourself:', images = '{https://example.org/1.jpg,https://example.org/2.jpg}'
 --      WHERE day = 3;
 --     SELECT campaigns.disconnect(1);
 --
 -- How far each contact is; what is wrong, for the user and for the administrator:
 --
 --     SELECT c.name, count(*) FILTER (WHERE d.is_over) AS days_over, max(d.sent_at) AS last_sent_at
---       FROM campaigns.contacts c JOIN campaigns.contact_days d USING (contact_id) WHERE c.account_id = 1 GROUP BY c.contact_id ORDER BY 1;
+--       FROM campaigns.contacts c JOIN campaigns.contact_days d USING (contact_id)
+--      WHERE c.account_id = 1 GROUP BY c.contact_id ORDER BY 1;
 --     SELECT * FROM campaigns.problems ORDER BY account_id NULLS FIRST, subject;
 --
 -- The application's role:
 --
 --     GRANT USAGE ON SCHEMA campaigns TO application;
---     GRANT SELECT, INSERT, UPDATE, DELETE ON campaigns.accounts, campaigns.contacts, campaigns.enrolments, campaigns.days TO application;
+--     GRANT SELECT, INSERT, UPDATE, DELETE ON campaigns.accounts, campaigns.contacts, campaigns.enrolments, campaigns.days
+--        TO application;
 --     GRANT SELECT ON campaigns.connections, campaigns.problems, campaigns.contact_days TO application;
 --     GRANT EXECUTE ON FUNCTION campaigns.connect(int), campaigns.disconnect(int) TO application;
 --

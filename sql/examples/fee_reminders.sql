@@ -92,8 +92,9 @@ SELECT i.invoice_id, i.student_id, i.due_on, i.amount - p.paid AS owed
  WHERE i.issued_at <= herald.now() AND i.amount > p.paid
    AND isfinite(i.due_on);  -- the calendar has no day for any other
 
--- What is wrong with rules, invoices and students (rule_id is NULL then), for who can mend it. is_off: the rule tells nobody until it is mended. (One whose template is
--- missing is planned: what it would have told is "failed" in the history, with that reason.)
+-- What is wrong with rules, invoices and students (rule_id is NULL then), for who can mend it. is_off: the rule tells nobody
+-- until it is mended. (One whose template is missing is planned: what it would have told is "failed" in the history, with that
+-- reason.)
 CREATE OR REPLACE VIEW fees.problems AS
 SELECT r.rule_id, r.name, p.is_off, p.problem, p.remedy
   FROM fees.reminder_rules r
@@ -197,16 +198,18 @@ SELECT m.rule_id || '/' || m.once AS key,  -- where a row can't be evaluated, th
   JOIN fees.students s ON s.student_id = m.student_id AND (m.class IS NULL OR s.class = m.class) AND NOT s.has_left
  CROSS JOIN fees.clock c;
 
--- What failed for good, after three attempts or at once, or was not sent in time: one line an hour for each rule and reason, as a template that is missing
--- fails a whole class.
+-- What failed for good, after three attempts or at once, or was not sent in time: one line an hour for each rule and reason, as
+-- a template that is missing fails a whole class.
 CREATE OR REPLACE VIEW fees.failures AS
 SELECT extract(epoch FROM f.hour)::bigint || '/' || md5(f.rule || '/' || f.error) AS dedup_key,
        'administrator' AS recipient,
        jsonb_build_object('rule', f.rule, 'error', left(f.error, 300), 'id', f.id) AS data
-  FROM (SELECT date_trunc('hour', n.created_at) AS hour, coalesce(n.payload ->> 'rule', '') AS rule, coalesce(n.error, n.send_status) AS error,
+  FROM (SELECT date_trunc('hour', n.created_at) AS hour, coalesce(n.payload ->> 'rule', '') AS rule,
+        coalesce(n.error, n.send_status) AS error,
                min(n.id) AS id
           FROM public.whatsapp_notifications n
-         WHERE n.rule = 'fee_reminders' AND n.send_status IN ('failed', 'expired') AND n.created_at > herald.now() - interval '1 day'
+         WHERE n.rule = 'fee_reminders' AND n.send_status IN ('failed', 'expired')
+             AND n.created_at > herald.now() - interval '1 day'
          GROUP BY 1, 2, 3) f;
 
 -- How it went: a line a day, in Karachi. success_percent is of those whose fate is known; times are from planning to acceptance.
@@ -274,7 +277,8 @@ DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM herald.recipients r WHERE r.name = 'administrator') THEN
         RAISE WARNING 'there is no recipient "administrator", so nobody hears of what it is for'
-            USING HINT = 'psql -v administrator=+… -f this file, or INSERT INTO herald.recipients (name, address) VALUES (''administrator'', …).';
+            USING HINT = 'psql -v administrator=+… -f this file, or INSERT INTO herald.recipients (name, address) VALUES '
+                         '(''administrator'', …).';
     END IF;
 END
 $$;

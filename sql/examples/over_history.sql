@@ -3,8 +3,8 @@
 --
 --     psql -d app -v supervisor=+8801711000001 -v administrator=+8801711000002 -f sql/examples/over_history.sql
 --
--- History and holds are tables, so a rule over it needs no more than a view. Fallback to another channel is built in and needs none:
--- UPDATE herald.channels SET fallback = 'sms' WHERE name = 'whatsapp'.
+-- History and holds are tables, so a rule over it needs no more than a view. Fallback to another channel is built in and needs
+-- none: UPDATE herald.channels SET fallback = 'sms' WHERE name = 'whatsapp'.
 --
 -- Load it where `pgherald migrate` has been, as a member of herald_owner (or as superuser); again after a change.
 --
@@ -32,9 +32,9 @@ ON CONFLICT (name, channel) DO UPDATE SET address = EXCLUDED.address;
 
 CREATE SCHEMA IF NOT EXISTS oversight;
 
--- What was sent half an hour ago or more, and not read: once for each message. It wants receipts (`pgherald web`); a group's message
--- counts as read when one of its members has read it. What supervisor and administrator were told
--- is not escalated, to the supervisor again.
+-- What was sent half an hour ago or more, and not read: once for each message. It wants receipts (`pgherald web`); a group's
+-- message counts as read when one of its members has read it. What supervisor and administrator were told is not escalated, to
+-- the supervisor again.
 CREATE OR REPLACE VIEW oversight.unread AS
 SELECT n.id::text AS dedup_key,
        'supervisor' AS recipient,
@@ -54,7 +54,8 @@ SELECT n.id::text AS dedup_key,
 CREATE OR REPLACE VIEW oversight.failing AS
 SELECT to_char(now(), 'YYYY-MM-DD HH24') AS dedup_key,
        'administrator' AS recipient,
-       jsonb_build_object('failed', f.failed, 'total', f.total, 'percent', round(100.0 * f.failed / f.total), 'example', left(f.example, 200)) AS data
+       jsonb_build_object('failed', f.failed, 'total', f.total, 'percent', round(100.0 * f.failed / f.total), 'example',
+                          left(f.example, 200)) AS data
   FROM (SELECT count(*) AS total, count(*) FILTER (WHERE n.send_status = 'failed') AS failed,
                max(n.error) FILTER (WHERE n.send_status = 'failed') AS example
           FROM public.whatsapp_notifications n
@@ -62,8 +63,8 @@ SELECT to_char(now(), 'YYYY-MM-DD HH24') AS dedup_key,
            AND n.rule IS DISTINCT FROM 'unread' AND n.rule IS DISTINCT FROM 'failing') f
  WHERE f.total >= 20 AND f.failed * 10 > f.total;
 
--- A sender that has been held for a minute: once each time. Another one must carry the news, of this channel or of another: with a single
--- sender, let the administrator have an address on the channel email, and the rule that channel.
+-- A sender that has been held for a minute: once each time. Another one must carry the news, of this channel or of another:
+-- with a single sender, let the administrator have an address on the channel email, and the rule that channel.
 CREATE OR REPLACE VIEW oversight.held AS
 SELECT h.name || '/' || extract(epoch FROM h.since)::bigint AS dedup_key,
        'administrator' AS recipient,

@@ -14,7 +14,8 @@
 -- Variables (psql -v NAME=VALUE), all optional:
 --     gateway_url       base_url of wppconnect-server; without it http://127.0.0.1:21465
 --     gateway_gap       least pause between two messages; without it 3 s
---     supervisor        number of who hears of what nobody read; without it the recipient SUPERVISOR stays as it is, and must be there
+--     supervisor        number of who hears of what nobody read; without it the recipient SUPERVISOR stays as it is, and must
+--                       be there
 --     mail_url          base_url of a mail server, smtp://HOST:587 or smtps://HOST:465; without it nothing is mailed. With
 --     mail_from         the address that mails come from
 --     mail_to           the address for a NOCS that has none; without it the recipient DEFAULT of channel email stays as it is
@@ -32,7 +33,8 @@ SET LOCAL client_min_messages = warning;
 -- trigger can be put on what is elsewhere, so the sweep alone finds what is late, each minute. For a PostgreSQL, first
 --
 --     CREATE EXTENSION postgres_fdw;
---     CREATE SERVER metering FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'metering.example.org', dbname 'ami', connect_timeout '5');
+--     CREATE SERVER metering FOREIGN DATA WRAPPER postgres_fdw
+--            OPTIONS (host 'metering.example.org', dbname 'ami', connect_timeout '5');
 --     CREATE USER MAPPING FOR CURRENT_USER SERVER metering OPTIONS (user 'reader', password 'kept in a file that psql reads');
 --
 -- as the role that loads this file, and then psql -v metering_server=metering. For an Oracle it is oracle_fdw, whose tables are
@@ -159,7 +161,8 @@ SELECT (n.created_at AT TIME ZONE z.value)::date AS day, n.nocs_name, n.duration
   FROM public.whatsapp_notifications n
   JOIN herald.settings z ON z.name = 'timezone'
   LEFT JOIN public.whatsapp_notifications d ON d.id = n.digest_id
- CROSS JOIN LATERAL (SELECT coalesce(d.send_status, n.send_status) AS status, coalesce(d.delivered_at, n.delivered_at) AS delivered_at,
+ CROSS JOIN LATERAL (SELECT coalesce(d.send_status, n.send_status) AS status,
+                     coalesce(d.delivered_at, n.delivered_at) AS delivered_at,
                             coalesce(d.read_at, n.read_at) AS read_at) m
  WHERE n.rule = 'rc_meters' AND n.meter_number IS NOT NULL
  GROUP BY 1, 2, 3;
@@ -253,7 +256,8 @@ DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM herald.recipients r WHERE r.name = 'SUPERVISOR') THEN
         RAISE WARNING 'there is no recipient "SUPERVISOR", so nobody hears of what it is for'
-            USING HINT = 'psql -v supervisor=+… -f this file, or INSERT INTO herald.recipients (name, address) VALUES (''SUPERVISOR'', …).';
+            USING HINT = 'psql -v supervisor=+… -f this file, or INSERT INTO herald.recipients (name, address) VALUES '
+                         '(''SUPERVISOR'', …).';
     END IF;
 END
 $$;
@@ -315,7 +319,8 @@ COMMIT;
 --
 --     SELECT * FROM ami.deliveries ORDER BY day DESC, nocs_name, duration_status LIMIT 20;
 --     SELECT * FROM ami.statistics;
---     COPY (SELECT * FROM ami.deliveries WHERE nocs_name = 'NOCS-1' AND day > current_date - 7 ORDER BY day) TO STDOUT (FORMAT csv, HEADER);
+--     COPY (SELECT * FROM ami.deliveries WHERE nocs_name = 'NOCS-1' AND day > current_date - 7 ORDER BY day)
+--       TO STDOUT (FORMAT csv, HEADER);
 --
 -- Retry what failed: all of it, of this rule, of one NOCS, of one meter. Each gets fresh attempts and today's group; the text is
 -- made again of the values that were kept, so duration and time are those of the first time.

@@ -197,7 +197,8 @@ DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM herald.recipients r WHERE r.name = 'administrator') THEN
         RAISE WARNING 'there is no recipient "administrator", so nobody hears of what it is for'
-            USING HINT = 'psql -v administrator=+… -f this file, or INSERT INTO herald.recipients (name, address) VALUES (''administrator'', …).';
+            USING HINT = 'psql -v administrator=+… -f this file, or INSERT INTO herald.recipients (name, address) VALUES '
+                         '(''administrator'', …).';
     END IF;
 END
 $$;

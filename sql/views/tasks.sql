@@ -1,6 +1,6 @@
 -- herald.tasks: what the planner has to do now: rules with captured events or something to confirm, and due sweeps. A rule that
--- failed waits until its retry_at; of a paused rule only the sweep is due, which throws its events away. The sweep of '' is the history's:
--- see herald.retain(). urgent: what it makes goes before what other rules made.
+-- failed waits until its retry_at; of a paused rule only the sweep is due, which throws its events away. The sweep of '' is the
+-- history's: see herald.retain(). urgent: what it makes goes before what other rules made.
 CREATE OR REPLACE VIEW herald.tasks AS
 SELECT r.name AS rule, 'events' AS kind, r.time_limit, r.urgent OR r.priority > 0 AS urgent
   FROM herald.rules r

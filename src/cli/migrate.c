@@ -132,6 +132,14 @@ static int look(struct migrate *m) {
     return pg_bool(state, 0, STATE_MIGRATIONS) ? 1 : 0;
 }
 
+/* A file whose layout alone has changed names the checksums that it had: "-- formerly SHA256". */
+static bool had_checksum(const struct embedded_file *file, const char *checksum) {
+    char line[128];
+
+    (void) snprintf(line, sizeof(line), "\n-- formerly %s\n", checksum);
+    return strstr(file->data, line);
+}
+
 static int compare_migration(struct migrate *m, int64_t version, const char *name, const char *checksum) {
     const struct embedded_file *file = find_migration(version);
 
@@ -143,7 +151,7 @@ static int compare_migration(struct migrate *m, int64_t version, const char *nam
     _cleanup_(freep) char *ours = checksum_of(m->cli, file->data);
     if (!ours)
         return -EIO;
-    if (strcmp(ours, checksum) != 0) {
+    if (strcmp(ours, checksum) != 0 && !had_checksum(file, checksum)) {
         (void) cli_error("%s is not the file that this database was migrated with; a migration never changes once it was applied "
                          "(use the pgherald that made this schema, or a newer release)", file->path);
         return -EINVAL;

@@ -22,7 +22,8 @@ BEGIN
                            trigger_name, operation, tab, format('capture_%s_row', watch_id));
             EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', tab, trigger_name);
         ELSE
-            EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s REFERENCING NEW TABLE AS new_rows%s FOR EACH STATEMENT EXECUTE FUNCTION herald.%I()',
+            EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s REFERENCING NEW TABLE AS new_rows%s FOR EACH STATEMENT EXECUTE '
+                           'FUNCTION herald.%I()',
                            trigger_name, operation, tab,
                            CASE operation WHEN 'update' THEN ' OLD TABLE AS old_rows' ELSE '' END,
                            format('capture_%s_%s', watch_id, operation));
@@ -31,7 +32,8 @@ BEGIN
 EXCEPTION
     WHEN lock_not_available THEN
         RAISE EXCEPTION 'could not lock % within 2 s to add its capture triggers: another session holds it', tab
-            USING HINT = 'Nothing was changed. Call herald.watch() again when the long transaction on it has ended (see pg_stat_activity).';
+            USING HINT = 'Nothing was changed. Call herald.watch() again when the long transaction on it has ended (see '
+                         'pg_stat_activity).';
     WHEN insufficient_privilege THEN
         RAISE EXCEPTION '% may not add triggers to %', current_user, tab
             USING HINT = format('Call herald.watch() as its owner, or GRANT TRIGGER ON %s TO %I.', tab, current_user);

@@ -1,8 +1,8 @@
--- herald.capture_as_sweep(rule, is_large): for a capture function: puts one request for a sweep in the place of keys. is_large: of those
--- that this statement just wrote, which are too many. Else no daemon attends: of whatever keys the rule has, so that they do not pile
--- up; a request that is waiting already will do, as all rules are swept when a daemon comes. Waits for nobody: what another
--- transaction is deleting is left to it, and a REPEATABLE READ writer, whom that could fail, touches its own only. (Events that it
--- wrote within a subtransaction stay: they do no harm.)
+-- herald.capture_as_sweep(rule, is_large): for a capture function: puts one request for a sweep in the place of keys. is_large:
+-- of those that this statement just wrote, which are too many. Else no daemon attends: of whatever keys the rule has, so that
+-- they do not pile up; a request that is waiting already will do, as all rules are swept when a daemon comes. Waits for nobody:
+-- what another transaction is deleting is left to it, and a REPEATABLE READ writer, whom that could fail, touches its own only.
+-- (Events that it wrote within a subtransaction stay: they do no harm.)
 CREATE OR REPLACE FUNCTION herald.capture_as_sweep(rule_name text, is_large boolean) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

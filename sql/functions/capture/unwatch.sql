@@ -1,4 +1,5 @@
--- herald.unwatch(tab, rule): takes a watch's triggers and functions out, also where the table was renamed. Needs the caller's own right to drop them.
+-- herald.unwatch(tab, rule): takes a watch's triggers and functions out, also where the table was renamed. Needs the caller's
+-- own right to drop them.
 CREATE OR REPLACE FUNCTION herald.unwatch(tab regclass, rule text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -10,14 +11,16 @@ DECLARE
 BEGIN
     DELETE FROM herald.watches w
      WHERE (to_regclass(w.tab) = unwatch.tab
-            OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = unwatch.tab AND t.tgname = format('herald_capture_%s_insert', w.id)))
+            OR EXISTS (SELECT FROM pg_trigger t
+                       WHERE t.tgrelid = unwatch.tab AND t.tgname = format('herald_capture_%s_insert', w.id)))
        AND w.rule = unwatch.rule RETURNING w.id INTO watch_id;
     IF watch_id IS NULL THEN
         RAISE EXCEPTION 'table % is not watched for rule "%"', unwatch.tab, unwatch.rule
             USING HINT = 'SELECT tab, rule FROM herald.watches lists the watches.';
     END IF;
     FOR installed IN SELECT t.tgname, t.tgrelid::regclass AS tab FROM pg_trigger t
-                      WHERE t.tgname IN (format('herald_capture_%s_insert', watch_id), format('herald_capture_%s_update', watch_id)) LOOP
+                      WHERE t.tgname IN (format('herald_capture_%s_insert', watch_id),
+                                         format('herald_capture_%s_update', watch_id)) LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', installed.tgname, installed.tab);
     END LOOP;
     EXECUTE format('DROP FUNCTION herald.%I(), herald.%I(), herald.%I()', format('capture_%s_insert', watch_id),

@@ -33,20 +33,24 @@ BEGIN
         RAISE EXCEPTION 'there is no rule "%"', watch.rule USING HINT = 'Make it first, with herald.add_rule().';
     END IF;
     SELECT c INTO unknown FROM unnest(watch.columns || watch.key::text) c
-     WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = watch.tab AND a.attname = c AND a.attnum > 0 AND NOT a.attisdropped)
+     WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = watch.tab AND a.attname = c AND a.attnum > 0
+                       AND NOT a.attisdropped)
      LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'table % has no column "%"', watch.tab, unknown
-            USING HINT = 'herald.watch(table, rule, key, columns): key names the column whose value is captured, columns those whose change counts.';
+            USING HINT = 'herald.watch(table, rule, key, columns): key names the column whose value is captured, columns '
+                         'those whose change counts.';
     END IF;
     IF NOT EXISTS (SELECT FROM herald.rules r, pg_attribute a
                     WHERE r.name = watch.rule AND a.attrelid = r.source::regclass AND a.attname = 'key' AND a.attnum > 0) THEN
         RAISE EXCEPTION 'the source of rule "%" has no column "key"', watch.rule
-            USING HINT = format('Add %I AS key to it, and call herald.add_rule() again: the planner looks changed rows up by it.', watch.key);
+            USING HINT = format('Add %I AS key to it, and call herald.add_rule() again: the planner looks changed rows up by it.',
+                                watch.key);
     END IF;
 
     INSERT INTO herald.watches AS w (tab, rule, key, columns, may_ring)
-    VALUES (format('%I.%I', relation.relnamespace::regnamespace::name, relation.relname), watch.rule, watch.key, watch.columns, watch.may_ring)
+    VALUES (format('%I.%I', relation.relnamespace::regnamespace::name, relation.relname), watch.rule, watch.key, watch.columns,
+            watch.may_ring)
     ON CONFLICT (tab, rule) DO UPDATE SET key = EXCLUDED.key, columns = EXCLUDED.columns, may_ring = EXCLUDED.may_ring
     RETURNING w.id INTO watch_id;
     PERFORM herald.generate_capture(watch_id);

@@ -22,7 +22,8 @@ BEGIN
     END CASE;
     IF NOT name = ANY (known) THEN
         RAISE EXCEPTION 'there is no % "%"', kind, name
-            USING HINT = CASE WHEN known = '{}' THEN 'There is none at all yet.' ELSE 'There is: ' || array_to_string(known[:20], ', ') || '.' END;
+            USING HINT = CASE WHEN known = '{}' THEN 'There is none at all yet.'
+                              ELSE 'There is: ' || array_to_string(known[:20], ', ') || '.' END;
     END IF;
 END
 $$;

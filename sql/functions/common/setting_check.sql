@@ -1,5 +1,5 @@
--- Trigger on herald.settings: refuses what can't be understood, at once and by name, for the daemon could do nothing with it; and takes no
--- row away that the code reads.
+-- Trigger on herald.settings: refuses what can't be understood, at once and by name, for the daemon could do nothing with it;
+-- and takes no row away that the code reads.
 CREATE OR REPLACE FUNCTION herald.setting_check() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -35,7 +35,8 @@ BEGIN
                 wanted := NULL;
         END CASE;
     EXCEPTION WHEN data_exception OR assert_failure OR invalid_parameter_value THEN
-        RAISE EXCEPTION 'setting "%" can''t be "%"', NEW.name, NEW.value USING HINT = format('It is %s.', wanted), ERRCODE = 'invalid_parameter_value';
+        RAISE EXCEPTION 'setting "%" can''t be "%"', NEW.name, NEW.value
+            USING HINT = format('It is %s.', wanted), ERRCODE = 'invalid_parameter_value';
     END;
     IF wanted IS NULL THEN
         RAISE EXCEPTION 'there is no setting "%"', NEW.name

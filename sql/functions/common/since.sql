@@ -1,4 +1,5 @@
--- herald.since(text): a time that a person gave: '2026-03-01 08:00', or an interval back from now ('2 hours'). Raises where it is neither.
+-- herald.since(text): a time that a person gave: '2026-03-01 08:00', or an interval back from now ('2 hours'). Raises where it
+-- is neither.
 CREATE OR REPLACE FUNCTION herald.since(given text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp

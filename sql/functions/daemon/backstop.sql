@@ -1,7 +1,10 @@
--- herald.backstop(node, incarnation, asleep_sec, wakes): the look that a daemon takes every 30 s whether or not it was rung for: renews
--- its listener's row, notes how often it woke (herald.listeners.wakes), leaves to a person what is in doubt and must not be sent again, lets
--- expire what no claim meets, since no enabled sender may carry it or since it is held until a person resumes it, frees messages that wait behind one that a user deleted, forgets old counts and requests, adds up how long messages took, and lets the history forget.
-CREATE OR REPLACE FUNCTION herald.backstop(node_name text, daemon_incarnation bigint, asleep_sec int, daemon_wakes bigint[]) RETURNS void
+-- herald.backstop(node, incarnation, asleep_sec, wakes): the look that a daemon takes every 30 s whether or not it was rung
+-- for: renews its listener's row, notes how often it woke (herald.listeners.wakes), leaves to a person what is in doubt and
+-- must not be sent again, lets expire what no claim meets, since no enabled sender may carry it or since it is held until a
+-- person resumes it, frees messages that wait behind one that a user deleted, forgets old counts and requests, adds up how long
+-- messages took, and lets the history forget.
+CREATE OR REPLACE FUNCTION herald.backstop(node_name text, daemon_incarnation bigint, asleep_sec int,
+                                           daemon_wakes bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -18,7 +21,8 @@ BEGIN
               WHERE n.send_status = 'in_doubt' AND n.owner IS NULL AND n.next_at <= clock_timestamp()
                 FOR NO KEY UPDATE OF n SKIP LOCKED) d
      HAVING count(*) > 0;
-    PERFORM herald.claim_others(clock_timestamp(), array_agg(x.id), array_agg(CASE x.send_status WHEN 'in_doubt' THEN 'decide' ELSE 'expire' END))
+    PERFORM herald.claim_others(clock_timestamp(), array_agg(x.id),
+                                array_agg(CASE x.send_status WHEN 'in_doubt' THEN 'decide' ELSE 'expire' END))
        FROM (SELECT n.id, n.send_status
                FROM herald.lanes l
               CROSS JOIN LATERAL (
@@ -27,14 +31,16 @@ BEGIN
                                 THEN 'infinity' ELSE l.floor END AS first) f
               CROSS JOIN LATERAL (
                     SELECT w.id, w.send_status FROM public.whatsapp_notifications w
-                     WHERE w.lane = l.id AND w.next_at >= f.first AND w.owner IS NULL AND NOT w.behind AND w.expires_at <= clock_timestamp()
+                     WHERE w.lane = l.id AND w.next_at >= f.first AND w.owner IS NULL AND NOT w.behind
+                         AND w.expires_at <= clock_timestamp()
                      ORDER BY w.next_at LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED) n) x
      HAVING count(*) > 0;
     IF EXISTS (SELECT FROM public.whatsapp_notifications n WHERE n.behind) THEN
         LOCK TABLE herald.claim_lock IN EXCLUSIVE MODE;
         UPDATE public.whatsapp_notifications n SET behind = false, next_at = herald.not_below_floor(n.lane, n.next_at)
          WHERE n.id IN (SELECT min(b.id) FROM public.whatsapp_notifications b WHERE b.behind
-                           AND NOT EXISTS (SELECT FROM public.whatsapp_notifications f WHERE f.owner IS NOT NULL AND f.target = b.target)
+                           AND NOT EXISTS (SELECT FROM public.whatsapp_notifications f
+                                           WHERE f.owner IS NOT NULL AND f.target = b.target)
                          GROUP BY b.target);
     END IF;
     DELETE FROM herald.rechecks c USING herald.rules r WHERE r.name = c.rule AND NOT r.recheck AND r.digest IS NULL;

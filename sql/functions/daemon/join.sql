@@ -6,10 +6,10 @@
 -- report it reports by herald.turn() before or after; their attempts must be in in_flight.
 -- joins: to be told to herald.plan_and_claim().
 --
--- known_timeline: what timeline was the last time; '': nothing is known. last_attempt: the highest that this daemon was given. Where another server
--- answers now (a standby that was promoted, or a restored backup), it may not have received all that the last one had acknowledged. So
--- what this daemon seems to hold may have been sent, and is in doubt too; and forgotten is how many attempts at most it has never heard
--- of, whose messages will be sent again without a mark (NULL: it is the same server).
+-- known_timeline: what timeline was the last time; '': nothing is known. last_attempt: the highest that this daemon was given.
+-- Where another server answers now (a standby that was promoted, or a restored backup), it may not have received all that the
+-- last one had acknowledged. So what this daemon seems to hold may have been sent, and is in doubt too; and forgotten is how
+-- many attempts at most it has never heard of, whose messages will be sent again without a mark (NULL: it is the same server).
 CREATE OR REPLACE FUNCTION herald.join(
     node_name text,
     known_incarnation bigint,
@@ -39,17 +39,20 @@ BEGIN
         PERFORM pg_advisory_lock(hashtext('herald.node'), hashtext(node_name));
     EXCEPTION WHEN lock_not_available THEN
         SELECT i.* INTO holder FROM herald.incarnations i WHERE i.node = node_name ORDER BY i.id DESC LIMIT 1;
-        -- One without pid has left; a pooler keeps its session, and the lock with it. Of who could not be a daemon the lock says nothing.
+        -- One without pid has left; a pooler keeps its session, and the lock with it. Of who could not be a daemon the lock
+        -- says nothing.
         IF holder.pid IS NOT NULL AND EXISTS (
            SELECT FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
             WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
               AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
               AND l.classid::bigint = hashtext('herald.node')::bigint & 4294967295
               AND l.objid::bigint = hashtext(node_name)::bigint & 4294967295
-              AND has_function_privilege(a.usesysid, 'herald.join(text, bigint, bigint[], text, int, text, text, bigint)', 'EXECUTE')) THEN
+              AND has_function_privilege(a.usesysid, 'herald.join(text, bigint, bigint[], text, int, text, text, bigint)',
+                                         'EXECUTE')) THEN
             RAISE EXCEPTION 'a daemon of node "%" is running already: pid % on %, since %', node_name, holder.pid, holder.host,
                     herald.local_time(holder.started_at)
-                USING HINT = 'Give each daemon a node name of its own (node in pgherald.conf), or stop that one.', ERRCODE = 'HR002';
+                USING HINT = 'Give each daemon a node name of its own (node in pgherald.conf), or stop that one.',
+                    ERRCODE = 'HR002';
         END IF;
     END;
     SELECT max(m.version) INTO schema_version FROM herald.migrations m;
@@ -71,12 +74,14 @@ BEGIN
         SELECT greatest(last_attempt - q.last_value + 32, 0) INTO forgotten FROM herald.attempt_seq q;
         PERFORM setval('herald.attempt_seq', greatest(last_attempt, q.last_value)) FROM herald.attempt_seq q;
         in_doubt := herald.put_in_doubt(ARRAY(
-            SELECT n.id FROM public.whatsapp_notifications n WHERE n.owner = incarnation AND NOT n.attempt_id = ANY (in_flight) FOR NO KEY UPDATE),
+            SELECT n.id FROM public.whatsapp_notifications n
+                WHERE n.owner = incarnation AND NOT n.attempt_id = ANY (in_flight) FOR NO KEY UPDATE),
             'another database server answers, which may not have received what became of it');
     END IF;
     WITH given AS (
         UPDATE public.whatsapp_notifications n
-           SET send_status = 'pending', owner = NULL, attempts = n.attempts - 1, next_at = herald.not_below_floor(n.lane, n.created_at)
+           SET send_status = 'pending', owner = NULL, attempts = n.attempts - 1,
+               next_at = herald.not_below_floor(n.lane, n.created_at)
          WHERE n.owner = incarnation AND NOT n.attempt_id = ANY (in_flight)
         RETURNING n.id
     )

@@ -9,7 +9,8 @@ DECLARE
 BEGIN
     WITH given AS (
         UPDATE public.whatsapp_notifications n
-           SET send_status = 'pending', owner = NULL, attempts = n.attempts - 1, next_at = herald.not_below_floor(n.lane, n.created_at)
+           SET send_status = 'pending', owner = NULL, attempts = n.attempts - 1,
+               next_at = herald.not_below_floor(n.lane, n.created_at)
          WHERE n.owner = daemon_incarnation AND n.attempt_id = ANY (unsent)
         RETURNING n.id
     )

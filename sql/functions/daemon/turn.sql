@@ -9,9 +9,10 @@
 --                     or NULL
 --   'sender'          sender; target: base_url, target_kind: gateway, body: credential, detail: account
 --   'left'            id: how many due rows the claim met (as many as room: call again at once)
---   'ask'             sender: its gateway is to be asked how it is, or, target: told to 'pair' or 'unpair' it; a row 'sender' follows
---   'task'            target: rule, target_kind: 'events' or 'sweep', id: its time limit in ms, body: 'urgent' where the rule goes before
---                     others, else NULL
+--   'ask'             sender: its gateway is to be asked how it is, or, target: told to 'pair' or 'unpair' it; a row 'sender'
+--                     follows
+--   'task'            target: rule, target_kind: 'events' or 'sweep', id: its time limit in ms, body: 'urgent' where the rule
+--                     goes before others, else NULL
 --   'look'            id: microseconds until the next thing is due by the clock (NULL: nothing), or until the next look where
 --                     something was met; sender: pg_snapshot_xmin before the look; target: 'poll' where the bell can't be
 --                     relied on; target_kind: the schema's version; body: the request's time limit in ms; detail: the last
@@ -80,9 +81,11 @@ BEGIN
         UNION ALL
         -- What is claimed should leave before anything else is thought about.
         SELECT 'look', CASE WHEN met_rows = 0 THEN herald.next_due_usec(incarnation, room) ELSE 1000 END, NULL, xmin_before,
-               CASE WHEN current_setting('max_prepared_transactions') <> '0' OR pg_notification_queue_usage() > 0.25 THEN 'poll' END,
+               CASE WHEN current_setting('max_prepared_transactions') <> '0' OR pg_notification_queue_usage() > 0.25
+                    THEN 'poll' END,
                (SELECT max(m.version)::text FROM herald.migrations m),
-               (SELECT (extract(epoch FROM s.value::interval) * 1000)::bigint::text FROM herald.settings s WHERE s.name = 'request_time_limit'),
+               (SELECT (extract(epoch FROM s.value::interval) * 1000)::bigint::text FROM herald.settings s
+                WHERE s.name = 'request_time_limit'),
                (SELECT e.last_value::text FROM herald.events_id_seq e);
 END
 $$;

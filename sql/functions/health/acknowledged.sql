@@ -1,5 +1,6 @@
--- herald.acknowledged(ids): receipts have come for these messages: their senders are acknowledged, and open where they waited for that.
--- Whose state is locked at this moment is told by the next receipt: with the daemon's turns, waiting could be a deadlock.
+-- herald.acknowledged(ids): receipts have come for these messages: their senders are acknowledged, and open where they waited
+-- for that. Whose state is locked at this moment is told by the next receipt: with the daemon's turns, waiting could be a
+-- deadlock.
 CREATE OR REPLACE FUNCTION herald.acknowledged(ids bigint[]) RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -23,7 +24,8 @@ BEGIN
      WHERE w.only_row IN (SELECT l.only_row FROM herald.web l WHERE l.silent_since IS NOT NULL FOR NO KEY UPDATE SKIP LOCKED);
     DELETE FROM herald.holds h
      WHERE (h.kind, h.name, h.cause) IN (SELECT l.kind, l.name, l.cause FROM herald.holds l
-                                          WHERE l.kind = 'sender' AND l.cause = 'blocked' AND l.proof = 'receipt' AND l.name = ANY (acknowledging)
+                                          WHERE l.kind = 'sender' AND l.cause = 'blocked' AND l.proof = 'receipt'
+                                              AND l.name = ANY (acknowledging)
                                             FOR UPDATE SKIP LOCKED);
     IF FOUND THEN
         PERFORM herald.ring_bell();

@@ -1,6 +1,6 @@
 -- herald.ask(): the senders whose gateway is to be asked now how they are, for the daemon whose turn it is: it answers by
--- herald.tell(). No other daemon asks the same before a lease has passed. Yields a row 'ask' for each (sender; target: what is wanted of its
--- session: 'pair', 'unpair', or NULL), and their rows 'sender'.
+-- herald.tell(). No other daemon asks the same before a lease has passed. Yields a row 'ask' for each (sender; target: what is
+-- wanted of its session: 'pair', 'unpair', or NULL), and their rows 'sender'.
 CREATE OR REPLACE FUNCTION herald.ask() RETURNS SETOF herald.turn_row
 LANGUAGE plpgsql
 AS $$

@@ -1,9 +1,10 @@
--- herald.find_stalled(): senders that accept messages and have acknowledged none within acknowledge_limit, though their gateway used
--- to: what they accepted since is in doubt, once, and they are held until one is acknowledged. Of one that is held for that already, what it
--- accepted was a probe, and is in doubt however often it was. Their messages are looked for among the 100,000 newest. Yields ('held', sender, why).
+-- herald.find_stalled(): senders that accept messages and have acknowledged none within acknowledge_limit, though their gateway
+-- used to: what they accepted since is in doubt, once, and they are held until one is acknowledged. Of one that is held for
+-- that already, what it accepted was a probe, and is in doubt however often it was. Their messages are looked for among the
+-- 100,000 newest. Yields ('held', sender, why).
 --
--- Only if the receipts would have come: `pgherald web` was up all the while, and another sender was acknowledged lately, or none waits
--- for it. Else nothing is held against a sender, and herald.web.silent_since says so.
+-- Only if the receipts would have come: `pgherald web` was up all the while, and another sender was acknowledged lately, or
+-- none waits for it. Else nothing is held against a sender, and herald.web.silent_since says so.
 CREATE OR REPLACE FUNCTION herald.find_stalled() RETURNS TABLE (what text, sender text, reason text)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -18,7 +19,8 @@ DECLARE
 BEGIN
     FOR stalled IN
         SELECT s.sender, s.acknowledge_by - patience AS since,
-               EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.name = s.sender AND h.cause = 'blocked' AND h.proof = 'receipt') AS is_probed
+               EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.name = s.sender AND h.cause = 'blocked'
+                       AND h.proof = 'receipt') AS is_probed
           FROM herald.sender_state s
          WHERE s.acknowledge_by <= moment FOR NO KEY UPDATE OF s SKIP LOCKED LOOP
         ids := ARRAY(SELECT w.id FROM public.whatsapp_notifications w
@@ -26,12 +28,14 @@ BEGIN
                         AND w.sender = stalled.sender AND w.send_status = 'sent' AND w.sent_at >= stalled.since
                         FOR NO KEY UPDATE SKIP LOCKED);
         is_heard := EXISTS (SELECT FROM herald.web w WHERE w.up_since <= stalled.since AND w.seen_at > moment - interval '10 s')
-            AND (EXISTS (SELECT FROM herald.sender_state o WHERE o.sender <> stalled.sender AND o.acknowledged_at > moment - patience / 2)
+            AND (EXISTS (SELECT FROM herald.sender_state o
+                         WHERE o.sender <> stalled.sender AND o.acknowledged_at > moment - patience / 2)
                  OR NOT EXISTS (SELECT FROM herald.sender_state o
                                  WHERE o.sender <> stalled.sender
                                    AND (o.acknowledge_by IS NOT NULL
                                         OR EXISTS (SELECT FROM herald.holds h
-                                                    WHERE h.kind = 'sender' AND h.name = o.sender AND h.cause = 'blocked' AND h.proof = 'receipt'))));
+                                                    WHERE h.kind = 'sender' AND h.name = o.sender AND h.cause = 'blocked'
+                                                        AND h.proof = 'receipt'))));
         UPDATE herald.sender_state s SET acknowledge_by = CASE WHEN NOT is_heard AND ids <> '{}' THEN moment + patience END
          WHERE s.sender = stalled.sender;
         IF ids = '{}' THEN

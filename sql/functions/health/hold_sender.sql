@@ -1,6 +1,6 @@
--- herald.hold_sender(sender, wait_sec, why, proof): the sender waits: as long as the gateway said, else for probe_base, doubling with
--- each failed probe up to probe_cap. Then its gateway is asked how it is, where it can be; and where it can't, or proof says so, a
--- message probes it:
+-- herald.hold_sender(sender, wait_sec, why, proof): the sender waits: as long as the gateway said, else for probe_base,
+-- doubling with each failed probe up to probe_cap. Then its gateway is asked how it is, where it can be; and where it can't, or
+-- proof says so, a message probes it:
 --
 --   'health'   it would not take messages now: its gateway's word is enough
 --   'message'  it failed with messages: its gateway is asked, then one message goes
@@ -34,7 +34,8 @@ BEGIN
         RETURN;  -- others of the same moment: they are one failure
     END IF;
     pause := least(top, base * 2 ^ least(coalesce(held.failures, 0), 20));
-    pause := CASE WHEN wait_sec IS NULL THEN pause * (0.75 + random() / 4) ELSE greatest(make_interval(secs => wait_sec), interval '1 s') END;
+    pause := CASE WHEN wait_sec IS NULL THEN pause * (0.75 + random() / 4)
+                  ELSE greatest(make_interval(secs => wait_sec), interval '1 s') END;
     -- What was asked for before is not forgotten for something that proves less.
     proof := CASE WHEN 'receipt' IN (hold_sender.proof, held.proof) THEN 'receipt'
                   WHEN NOT can_be_asked THEN 'message'

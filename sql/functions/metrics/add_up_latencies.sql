@@ -6,7 +6,8 @@ BEGIN
     WITH counted AS (
         DELETE FROM herald.latency_counts c
          WHERE c.ctid = ANY (ARRAY(SELECT o.ctid FROM herald.latency_counts o
-                                    WHERE o.minute BETWEEN 1 AND extract(epoch FROM clock_timestamp()) / 60 - 2 FOR UPDATE SKIP LOCKED))
+                                    WHERE o.minute BETWEEN 1 AND extract(epoch FROM clock_timestamp()) / 60 - 2
+                                      FOR UPDATE SKIP LOCKED))
         RETURNING c.stage, c.place, c.n, c.sec
     )
     INSERT INTO herald.latency_counts AS c (stage, place, minute, session, n, sec)

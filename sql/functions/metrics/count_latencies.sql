@@ -1,6 +1,6 @@
--- herald.count_latencies(stage, secs): counts messages that have just reached a stage, that many seconds after they were made. Each session
--- has rows of its own, so that it waits for no other, and new ones each minute, so that an old snapshot of somebody's can't make
--- them slow. herald.backstop() adds them up.
+-- herald.count_latencies(stage, secs): counts messages that have just reached a stage, that many seconds after they were made.
+-- Each session has rows of its own, so that it waits for no other, and new ones each minute, so that an old snapshot of
+-- somebody's can't make them slow. herald.backstop() adds them up.
 CREATE OR REPLACE FUNCTION herald.count_latencies(stage text, secs float8[]) RETURNS void
 LANGUAGE plpgsql
 AS $$

@@ -1,6 +1,6 @@
--- herald.metrics(): figures for Prometheus, a row a sample: its name without the prefix pgherald_, its type, what it means, its labels
--- as they are written, its value; the samples of a name, and of a histogram's three names, follow one another. Every part is an index
--- scan with an end: what waits is counted up to 100,000, what is in doubt among the 10,000 newest.
+-- herald.metrics(): figures for Prometheus, a row a sample: its name without the prefix pgherald_, its type, what it means, its
+-- labels as they are written, its value; the samples of a name, and of a histogram's three names, follow one another. Every
+-- part is an index scan with an end: what waits is counted up to 100,000, what is in doubt among the 10,000 newest.
 CREATE OR REPLACE FUNCTION herald.metrics() RETURNS TABLE (name text, type text, help text, labels text, value float8)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -14,7 +14,8 @@ AS $$
     ), waiting AS (
         SELECT n.send_status, n.next_at
           FROM lane CROSS JOIN LATERAL (SELECT w.send_status, w.next_at FROM public.whatsapp_notifications w
-                                         WHERE w.lane = lane.id AND w.next_at IS NOT NULL AND w.owner IS NULL AND NOT w.behind OFFSET 0) n
+                                         WHERE w.lane = lane.id AND w.next_at IS NOT NULL AND w.owner IS NULL
+                                             AND NOT w.behind OFFSET 0) n
          LIMIT 100000
     ), depth AS (
         SELECT w.send_status, count(*) AS n FROM waiting w GROUP BY 1
@@ -24,7 +25,8 @@ AS $$
         SELECT 'sending', count(*) FROM public.whatsapp_notifications w WHERE w.owner IS NOT NULL
         UNION ALL
         SELECT 'in_doubt_for_a_person', count(*)
-          FROM (SELECT a.attempt_id, a.notification_id FROM herald.attempts a WHERE a.outcome LIKE '%in_doubt%' ORDER BY a.attempt_id DESC LIMIT 10000) a
+          FROM (SELECT a.attempt_id, a.notification_id FROM herald.attempts a
+                WHERE a.outcome LIKE '%in_doubt%' ORDER BY a.attempt_id DESC LIMIT 10000) a
           JOIN public.whatsapp_notifications w ON w.id = a.notification_id
          WHERE w.attempt_id = a.attempt_id AND w.send_status = 'in_doubt' AND w.next_at IS NULL
     ), oldest AS (
@@ -42,19 +44,23 @@ AS $$
            format('held="%s"', h.is_held::text), coalesce(o.age_sec, 0)::float8
       FROM (VALUES (false), (true)) h (is_held) LEFT JOIN oldest o USING (is_held)
     UNION ALL
-    SELECT 'messages', 'gauge', 'Messages that wait or are in flight, by state (at most 100000 are counted)', format('state="%s"', s.state),
+    SELECT 'messages', 'gauge', 'Messages that wait or are in flight, by state (at most 100000 are counted)',
+        format('state="%s"', s.state),
            coalesce((SELECT sum(d.n) FROM depth d WHERE d.send_status = s.state), 0)
       FROM unnest('{pending,behind,sending,in_doubt,in_doubt_for_a_person}'::text[]) s (state)
     UNION ALL
-    SELECT 'attempts_total', 'counter', 'Attempts begun', '', CASE WHEN q.is_called THEN q.last_value ELSE 0 END FROM herald.attempt_seq q
+    SELECT 'attempts_total', 'counter', 'Attempts begun', '', CASE WHEN q.is_called THEN q.last_value ELSE 0 END
+        FROM herald.attempt_seq q
     UNION ALL
     SELECT * FROM (
         SELECT 'attempts_last_hour', 'gauge', 'Attempts of the last hour that were not simply accepted, by outcome and gateway',
-               format('outcome="%s",gateway="%s"', herald.metric_label(a.outcome), herald.metric_label(coalesce(s.gateway, ''))), count(*)
+               format('outcome="%s",gateway="%s"', herald.metric_label(a.outcome), herald.metric_label(coalesce(s.gateway, ''))),
+                   count(*)
           FROM herald.attempts a LEFT JOIN herald.senders s ON s.name = a.sender
          WHERE a.at > statement_timestamp() - interval '1 hour' GROUP BY 4 ORDER BY 4) a
     UNION ALL
-    SELECT 'receipts_total', 'counter', 'Receipts taken, by what they said; early ones came before their message''s answer', format('kind="%s"', k.kind),
+    SELECT 'receipts_total', 'counter', 'Receipts taken, by what they said; early ones came before their message''s answer',
+        format('kind="%s"', k.kind),
            coalesce((SELECT c.n FROM herald.receipt_counts c WHERE c.kind = k.kind), 0)
       FROM unnest('{sent,delivered,read,failed,early}'::text[]) k (kind)
     UNION ALL
@@ -70,7 +76,8 @@ AS $$
     UNION ALL
     SELECT * FROM (
         SELECT 'limit_room', 'gauge', 'Messages that a sender''s rolling windows still allow',
-               format('sender="%s",limit="%s"', herald.metric_label(s.name), herald.metric_label(u.rolling_limit)), greatest(u.free, 0)
+               format('sender="%s",limit="%s"', herald.metric_label(s.name), herald.metric_label(u.rolling_limit)),
+                   greatest(u.free, 0)
           FROM herald.senders s CROSS JOIN LATERAL herald.limit_use(s, statement_timestamp()) u WHERE s.enabled ORDER BY 4) l
     UNION ALL
     SELECT * FROM (
@@ -89,6 +96,7 @@ AS $$
     UNION ALL
     SELECT 'notification_queue_usage', 'gauge', 'How full the queue of NOTIFY is, from 0 to 1', '', pg_notification_queue_usage()
     UNION ALL
-    SELECT 'oldest_xmin_age', 'gauge', 'Transactions since the oldest snapshot that anybody holds: it keeps dead rows from being cleared', '',
+    SELECT 'oldest_xmin_age', 'gauge',
+        'Transactions since the oldest snapshot that anybody holds: it keeps dead rows from being cleared', '',
            coalesce((SELECT x.age FROM xmin_holder x), 0);
 $$;

@@ -12,7 +12,8 @@ BEGIN
         RAISE EXCEPTION 'there is no notification %', cancel.id USING HINT = 'pgherald list shows what there is.';
     ELSIF status NOT IN ('pending', 'in_doubt') THEN
         RAISE EXCEPTION 'notification % is % and can''t be cancelled', cancel.id, status
-            USING HINT = CASE status WHEN 'sending' THEN 'Its request has left; see what becomes of it.' ELSE 'Nothing more will be sent of it.' END;
+            USING HINT = CASE status WHEN 'sending' THEN 'Its request has left; see what becomes of it.'
+                              ELSE 'Nothing more will be sent of it.' END;
     END IF;
     UPDATE public.whatsapp_notifications n
        SET send_status = 'cancelled', next_at = NULL, behind = false, error = 'cancelled by ' || session_user

@@ -6,18 +6,21 @@ AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-        SELECT format('recipient "%s"', p.name), format('there is no time zone "%s"', p.timezone), 'SELECT name FROM pg_timezone_names lists them.'
+        SELECT format('recipient "%s"', p.name), format('there is no time zone "%s"', p.timezone),
+            'SELECT name FROM pg_timezone_names lists them.'
           FROM herald.recipients p
          WHERE p.timezone IS NOT NULL AND NOT EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = p.timezone);
     RETURN QUERY
-        SELECT format('channel "%s"', c.name), format('no sender of its fallback "%s" is enabled', c.fallback), 'Add one to herald.senders.'
+        SELECT format('channel "%s"', c.name), format('no sender of its fallback "%s" is enabled', c.fallback),
+            'Add one to herald.senders.'
           FROM herald.channels c
          WHERE c.fallback IS NOT NULL AND NOT EXISTS (SELECT FROM herald.senders x WHERE x.channel = c.fallback AND x.enabled);
     RETURN QUERY
         SELECT format('rule "%s"', r.name), p.problem, p.remedy
           FROM herald.rules r
          CROSS JOIN LATERAL (
-               SELECT CASE WHEN herald.relation(r.source) IS NULL THEN format('its source %s does not exist any more', r.source) END,
+               SELECT CASE WHEN herald.relation(r.source) IS NULL
+                           THEN format('its source %s does not exist any more', r.source) END,
                       'Create it again, or take the rule out with herald.drop_rule().'
                 WHERE herald.relation(r.source) IS NULL
                UNION ALL
@@ -44,11 +47,14 @@ BEGIN
                UNION ALL
                SELECT 'it failed: ' || r.error, 'Mend its source; it is tried again by itself.' WHERE r.error IS NOT NULL
                UNION ALL
-               SELECT format('%s of its rows can never be planned: dedup_key null, empty or over 512 bytes; one has the data %s', r.bad_keys, r.bad_key_example),
+               SELECT format('%s of its rows can never be planned: dedup_key null, empty or over 512 bytes; one has the data %s',
+                             r.bad_keys, r.bad_key_example),
                       'Mend the source''s dedup_key.' WHERE r.bad_keys > 0
                UNION ALL
-               SELECT format('%s of its keys are set aside, the last with: %s', x.n, x.error), 'See herald.set_aside; delete its rows when mended.'
-                 FROM (SELECT count(*) AS n, (array_agg(a.error ORDER BY a.id DESC))[1] AS error FROM herald.set_aside a WHERE a.rule = r.name) x
+               SELECT format('%s of its keys are set aside, the last with: %s', x.n, x.error),
+                   'See herald.set_aside; delete its rows when mended.'
+                 FROM (SELECT count(*) AS n, (array_agg(a.error ORDER BY a.id DESC))[1] AS error FROM herald.set_aside a
+                       WHERE a.rule = r.name) x
                 WHERE x.n > 0
                UNION ALL
                SELECT format('its last sweep took %s', r.took), 'A source should yield what may still be owed, not all of history.'
@@ -58,7 +64,8 @@ BEGIN
         SELECT coalesce('rule "' || l.rule || '"', 'messages without a rule'),
                format('%s of its messages wait for %s, and will expire', sum(w.n),
                       CASE WHEN l.sender IS NULL THEN format('channel "%s", which no enabled sender serves', l.channel)
-                           ELSE format('sender "%s" of channel "%s", which does not exist or is not enabled', l.sender, l.channel) END),
+                           ELSE format('sender "%s" of channel "%s", which does not exist or is not enabled', l.sender,
+                                       l.channel) END),
                CASE WHEN l.sender IS NULL THEN 'Add a sender to herald.senders, or mend the name of the channel.'
                     ELSE 'Add that sender to herald.senders, enable it, or mend its name or channel.' END
           FROM herald.lanes l
@@ -71,19 +78,24 @@ BEGIN
         SELECT format('watch of %s for rule "%s"', w.tab, w.rule), p.problem, p.remedy
           FROM herald.watches w
          CROSS JOIN LATERAL (
-               SELECT 'the table does not exist any more', format('DELETE FROM herald.watches WHERE id = %s', w.id) WHERE herald.relation(w.tab) IS NULL
+               SELECT 'the table does not exist any more', format('DELETE FROM herald.watches WHERE id = %s', w.id)
+                   WHERE herald.relation(w.tab) IS NULL
                UNION ALL
                SELECT format('%s has no capture trigger', x.leaf), format('SELECT herald.watch(%L, %L, %L)', w.tab, w.rule, w.key)
                  FROM (SELECT herald.relation(w.tab) AS leaf WHERE herald.relation(w.tab) IS NOT NULL
-                       UNION SELECT p.relid FROM pg_partition_tree(herald.relation(w.tab)) p JOIN pg_class c ON c.oid = p.relid AND c.relkind <> 'f') x
-                WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = x.leaf AND t.tgname = format('herald_capture_%s_insert', w.id) AND t.tgenabled <> 'D')
+                       UNION SELECT p.relid FROM pg_partition_tree(herald.relation(w.tab)) p
+                           JOIN pg_class c ON c.oid = p.relid AND c.relkind <> 'f') x
+                WHERE NOT EXISTS (SELECT FROM pg_trigger t
+                                  WHERE t.tgrelid = x.leaf AND t.tgname = format('herald_capture_%s_insert', w.id)
+                                  AND t.tgenabled <> 'D')
          ) p (problem, remedy);
     RETURN QUERY
         SELECT 'standby servers', 'replication is asynchronous: a failover may forget what was sent, and it would be sent again',
                'Set synchronous_standby_names, or accept it.'
          WHERE EXISTS (SELECT FROM pg_stat_replication) AND current_setting('synchronous_standby_names') = '';
     RETURN QUERY
-        SELECT 'prepared transactions', 'max_prepared_transactions is above 0, so changes do not ring: they are found within a second',
+        SELECT 'prepared transactions',
+            'max_prepared_transactions is above 0, so changes do not ring: they are found within a second',
                'Nothing, or herald.watch(…, may_ring => true) where PREPARE TRANSACTION is never used on that table.'
          WHERE current_setting('max_prepared_transactions') <> '0'
            AND EXISTS (SELECT FROM herald.watches w WHERE w.may_ring IS NOT TRUE);

@@ -1,6 +1,7 @@
 -- herald.retry_all(status, rule): herald.retry() for every notification of that status ('failed', 'suppressed', 'cancelled',
--- 'expired', 'in_doubt'), of one rule or (NULL) of all. What can't be sent stays as it is; so does what was told with others in a digest
--- or discarded by a person, and a part whose message was not sent, as it follows that by itself. Returns how many are retried.
+-- 'expired', 'in_doubt'), of one rule or (NULL) of all. What can't be sent stays as it is; so does what was told with others in
+-- a digest or discarded by a person, and a part whose message was not sent, as it follows that by itself. Returns how many are
+-- retried.
 CREATE OR REPLACE FUNCTION herald.retry_all(status text, rule text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -27,19 +27,23 @@ DECLARE
 BEGIN
     IF NOT EXISTS (SELECT FROM herald.channels c WHERE c.name = send.channel) THEN
         RAISE EXCEPTION 'there is no channel "%"', send.channel USING HINT = 'SELECT name FROM herald.channels lists them.';
-    ELSIF send.sender IS NOT NULL AND NOT EXISTS (SELECT FROM herald.senders s WHERE s.name = send.sender AND s.channel = send.channel) THEN
+    ELSIF send.sender IS NOT NULL AND NOT EXISTS (SELECT FROM herald.senders s
+                                                  WHERE s.name = send.sender AND s.channel = send.channel) THEN
         RAISE EXCEPTION 'there is no sender "%" of channel "%"', send.sender, send.channel
             USING HINT = 'SELECT name, channel FROM herald.senders lists them.';
     END IF;
     SELECT a.* INTO resolved FROM herald.resolve(send.recipient, send.channel, NULL, herald.setting('default_country')) a;
     IF resolved.problem IS NOT NULL THEN
-        RAISE EXCEPTION '%', resolved.problem USING HINT = 'A recipient is a name in herald.recipients, a group id, or a number such as +8801712345678; for email an address.';
+        RAISE EXCEPTION '%', resolved.problem
+            USING HINT = 'A recipient is a name in herald.recipients, a group id, or a number such as +8801712345678; for '
+                         'email an address.';
     END IF;
     IF send.template IS NOT NULL THEN
         SELECT t.* INTO wanted FROM herald.templates t WHERE t.name = send.template AND t.locale IN (send.locale, '')
          ORDER BY t.locale = send.locale DESC LIMIT 1;
         IF NOT FOUND THEN
-            RAISE EXCEPTION 'there is no template "%"', send.template USING HINT = 'SELECT name, locale FROM herald.templates lists them.';
+            RAISE EXCEPTION 'there is no template "%"', send.template
+                USING HINT = 'SELECT name, locale FROM herald.templates lists them.';
         END IF;
         SELECT r.body, r.problem INTO text_body, problem FROM herald.render(wanted, send.data) r;
         SELECT g.message, g.problem INTO gateway_message, other_problem FROM herald.gateway_template(wanted, send.data) g;
@@ -54,7 +58,8 @@ BEGIN
         RAISE EXCEPTION 'the message can''t be sent: %', problem;
     END IF;
     INSERT INTO public.whatsapp_notifications
-           (recipient, target_kind, target, channel, sender, template, locale, body, payload, next_at, expires_at, gateway_template, lane)
+           (recipient, target_kind, target, channel, sender, template, locale, body, payload, next_at, expires_at,
+            gateway_template, lane)
     VALUES (send.recipient, resolved.target_kind, resolved.target, send.channel, coalesce(send.sender, resolved.sender),
             wanted.name, wanted.locale, text_body, send.data,
             greatest(clock_timestamp(), send.not_before), greatest(clock_timestamp(), send.not_before) + interval '1 day',

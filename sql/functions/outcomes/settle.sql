@@ -1,7 +1,8 @@
 -- herald.settle(…): records the outcomes of finished attempts; the arrays run in parallel, one element an attempt.
 --
 --   outcomes     'accepted', 'rejected', 'wait', 'in_doubt'
---   scopes       of a wait: 'message', 'sender', 'template', 'recipient'; of one rejected 'recipient' where they have opted out, else NULL
+--   scopes       of a wait: 'message', 'sender', 'template', 'recipient'; of one rejected 'recipient' where they have opted
+--                out, else NULL
 --   waits        of a wait: seconds that the gateway asked for; NULL or -1: the back-off decides
 --   codes        HTTP status; message_ids: the gateway's; bodies: its answer; errors: why, for a person
 --
@@ -54,8 +55,10 @@ BEGIN
                acknowledge_by = CASE WHEN s.acknowledged_at IS NOT NULL
                                      THEN coalesce(s.acknowledge_by, moment + herald.setting('acknowledge_limit')::interval) END,
                trusted = (SELECT CASE WHEN s.trusted + count(w) < coalesce(r.max_in_flight, 100) THEN s.trusted + count(w) END
-                            FROM herald.senders r JOIN unnest(working) w ON w = r.name WHERE r.name = s.sender GROUP BY r.max_in_flight)
-         WHERE s.sender = ANY (working) AND (s.failures > 0 OR s.trusted IS NOT NULL OR s.acknowledged_at IS NOT NULL AND s.acknowledge_by IS NULL);
+                            FROM herald.senders r JOIN unnest(working) w ON w = r.name
+                                WHERE r.name = s.sender GROUP BY r.max_in_flight)
+         WHERE s.sender = ANY (working) AND (s.failures > 0 OR s.trusted IS NOT NULL OR s.acknowledged_at IS NOT NULL
+                                             AND s.acknowledge_by IS NULL);
         IF EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = ANY (working)) THEN
             RETURN QUERY SELECT o.* FROM herald.open_senders(working) o;
         END IF;

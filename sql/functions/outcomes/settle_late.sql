@@ -29,19 +29,22 @@ BEGIN
                                    WHERE a.attempt_id = the_attempt_id AND a.notification_id = the_id AND a.at >= n.created_at) THEN
         RETURN;  -- every attempt that a row has left behind is recorded: this one was of another row, which had the id before
     END IF;
-    IF outcome = 'accepted' AND n.send_status IN ('in_doubt', 'pending', 'failed', 'suppressed', 'cancelled', 'expired') AND n.owner IS NULL THEN
+    IF outcome = 'accepted' AND n.send_status IN ('in_doubt', 'pending', 'failed', 'suppressed', 'cancelled', 'expired')
+        AND n.owner IS NULL THEN
         UPDATE public.whatsapp_notifications w
            SET send_status = 'sent', sent_at = moment, next_at = NULL, behind = false, response_code = code,
                response_body = reply_body, message_id = gateway_message_id,
                error = CASE WHEN is_earlier THEN 'accepted at an earlier attempt; a later one may have been accepted too' END,
                doubled_at = CASE WHEN is_earlier AND n.send_status = 'in_doubt' THEN moment ELSE w.doubled_at END,
                -- Where it was about to be sent again, it will not be.
-               resends = w.resends - is_spared::int, resent_at = CASE WHEN is_spared AND w.resends = 1 THEN NULL ELSE w.resent_at END
+               resends = w.resends - is_spared::int, resent_at = CASE WHEN is_spared AND w.resends = 1 THEN NULL
+                                                                      ELSE w.resent_at END
          WHERE w.id = the_id;
         PERFORM herald.send_parts(ARRAY[n.next_part], ARRAY[n.sender]) WHERE n.next_part IS NOT NULL;
     ELSIF outcome = 'accepted' THEN
         UPDATE public.whatsapp_notifications w
-           SET doubled_at = moment, error = format('sent twice: attempt %s was accepted after attempt %s had begun', the_attempt_id, n.attempt_id)
+           SET doubled_at = moment, error = format('sent twice: attempt %s was accepted after attempt %s had begun',
+                                                   the_attempt_id, n.attempt_id)
          WHERE w.id = the_id;
     ELSIF outcome = 'rejected' AND n.attempt_id = the_attempt_id AND n.send_status IN ('in_doubt', 'pending') THEN
         UPDATE public.whatsapp_notifications w

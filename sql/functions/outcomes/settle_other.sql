@@ -1,7 +1,7 @@
 -- herald.settle_other(…): records one attempt that was not accepted. See herald.settle() for the arguments.
 --
--- Only a wait of scope message spends the attempt; the others give it back, and hold their scope instead. One of a scope that the row has
--- not, as of a template where it is a text, is its own.
+-- Only a wait of scope message spends the attempt; the others give it back, and hold their scope instead. One of a scope that
+-- the row has not, as of a template where it is a text, is its own.
 CREATE OR REPLACE FUNCTION herald.settle_other(
     the_id bigint,
     the_attempt_id bigint,
@@ -34,9 +34,11 @@ BEGIN
         PERFORM herald.settle_late(the_id, the_attempt_id, outcome, code, NULL, reply_body, why);
         RETURN;
     END IF;
-    scope := CASE WHEN CASE scope WHEN 'template' THEN n.template WHEN 'recipient' THEN n.target ELSE '' END IS NOT NULL THEN scope ELSE 'message' END;
+    scope := CASE WHEN CASE scope WHEN 'template' THEN n.template WHEN 'recipient' THEN n.target ELSE '' END IS NOT NULL THEN scope
+                  ELSE 'message' END;
     SELECT r.* INTO rule FROM herald.rules r WHERE r.name = n.rule;
-    INSERT INTO herald.attempts (attempt_id, notification_id, sender, outcome, scope, response_code, response_body, error, incarnation)
+    INSERT INTO herald.attempts (attempt_id, notification_id, sender, outcome, scope, response_code, response_body, error,
+                                 incarnation)
     VALUES (the_attempt_id, the_id, n.sender, outcome, CASE outcome WHEN 'wait' THEN scope END, code, reply_body, why, n.owner)
     ON CONFLICT DO NOTHING;
 
@@ -71,12 +73,15 @@ BEGIN
         ELSIF scope = 'template' THEN
             again := greatest(again, moment + herald.backoff(1));
         ELSE
-            SELECT h.until INTO held_until FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender;
+            SELECT h.until INTO held_until FROM herald.holds h
+                WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender;
             again := CASE
-                -- It had worked. Perhaps its gateway can't bear this one message, which must not be the first each time that it is opened.
+                -- It had worked. Perhaps its gateway can't bear this one message, which must not be the first each time that it
+                -- is opened.
                 WHEN held_until IS NULL AND code BETWEEN 400 AND 499 AND code NOT IN (401, 407, 408, 429)
                 THEN moment + herald.backoff((SELECT count(*)::int FROM herald.attempts a
-                                               WHERE a.notification_id = the_id AND a.outcome = 'wait' AND a.scope = settle_other.scope))
+                                               WHERE a.notification_id = the_id AND a.outcome = 'wait'
+                                                   AND a.scope = settle_other.scope))
                 WHEN held_until <= moment THEN moment  -- a probe: the next one is another
                 ELSE herald.not_below_floor(n.lane, n.created_at) END;
         END IF;
@@ -93,14 +98,15 @@ BEGIN
         PERFORM herald.fall_back(ARRAY[the_id]);
     END IF;
 
-    -- A gateway that leaves one message after the other in doubt works no better than one that fails them; and a probe that ended so
-    -- is no reason to put the next message in doubt at once.
+    -- A gateway that leaves one message after the other in doubt works no better than one that fails them; and a probe that
+    -- ended so is no reason to put the next message in doubt at once.
     IF outcome = 'wait' AND scope = 'message' OR outcome = 'in_doubt' THEN
         INSERT INTO herald.sender_state AS s (sender, failures) SELECT r.name, 1 FROM herald.senders r WHERE r.name = n.sender
         ON CONFLICT (sender) DO UPDATE SET failures = s.failures + 1
         RETURNING s.failures INTO failures;
         IF failures >= herald.setting('failures_in_a_row')::int
-           OR outcome = 'in_doubt' AND EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender) THEN
+           OR outcome = 'in_doubt' AND EXISTS (SELECT FROM herald.holds h
+                                               WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender) THEN
             RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, NULL,
                 CASE WHEN failures < herald.setting('failures_in_a_row')::int THEN why
                      ELSE format('%s failures in a row, the last: %s', failures, why) END, 'message') h;

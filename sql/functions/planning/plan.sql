@@ -1,13 +1,13 @@
 -- herald.plan(rule, kind, batch): one planner task: makes the notifications that a rule's captured events ask for (kind
 -- 'events', at most batch of them), or those that its whole source asks for (kind 'sweep'). rule '': whichever has captured
--- events, may be planned now, is not being planned elsewhere, and is content with the session's statement_timeout; planned_rule says which it was. The sweep of rule '' is a
--- step of herald.retain().
+-- events, may be planned now, is not being planned elsewhere, and is content with the session's statement_timeout; planned_rule
+-- says which it was. The sweep of rule '' is a step of herald.retain().
 --
 -- result: 'done', 'busy' (the rule is being planned elsewhere), 'paused', 'failed' (then error says why, fit for a log, and
--- herald.rules.error in full; the rule tries again later) or 'flood' (it paused itself). more: further events were left. n_found and
--- so on as in herald.rules; n_set_aside: keys whose row could not be evaluated. The first sweep after herald.resume() is not judged by the flood limit.
--- At most one task a rule at a time, across all nodes (herald.planning). A sweep that somebody asks for meanwhile (next_sweep_at
--- is another one than when it began) stays due.
+-- herald.rules.error in full; the rule tries again later) or 'flood' (it paused itself). more: further events were left.
+-- n_found and so on as in herald.rules; n_set_aside: keys whose row could not be evaluated. The first sweep after
+-- herald.resume() is not judged by the flood limit. At most one task a rule at a time, across all nodes (herald.planning). A
+-- sweep that somebody asks for meanwhile (next_sweep_at is another one than when it began) stays due.
 CREATE OR REPLACE FUNCTION herald.plan(
     rule_name text,
     kind text,
@@ -102,7 +102,8 @@ BEGIN
             more := false;
             why := SQLERRM || ' (SQLSTATE ' || SQLSTATE || ')';
             error := CASE WHEN herald.error_is_of_row(SQLSTATE)
-                          THEN format('PostgreSQL refused one of its rows (SQLSTATE %s); pgherald check says why', SQLSTATE) ELSE why END;
+                          THEN format('PostgreSQL refused one of its rows (SQLSTATE %s); pgherald check says why', SQLSTATE)
+                              ELSE why END;
     END;
 
     n_found := done.found;

@@ -1,7 +1,8 @@
--- herald.plan_events(rule, batch): confirms and gathers what of the rule waits for that, takes up to batch captured events and plans their
--- keys, in the order in which they were captured. A batch that fails is halved until the bad key stands alone, which is set aside with its
--- error; so is the one key of a batch of one, to which the planner comes, when it takes longer than the time limit. What waits can't keep
--- new events from being planned: where it takes too long to confirm it, or fails, it is put off. more: there are further events.
+-- herald.plan_events(rule, batch): confirms and gathers what of the rule waits for that, takes up to batch captured events and
+-- plans their keys, in the order in which they were captured. A batch that fails is halved until the bad key stands alone,
+-- which is set aside with its error; so is the one key of a batch of one, to which the planner comes, when it takes longer than
+-- the time limit. What waits can't keep new events from being planned: where it takes too long to confirm it, or fails, it is
+-- put off. more: there are further events.
 CREATE OR REPLACE FUNCTION herald.plan_events(rule herald.rules, batch int, OUT done herald.plan_counts, OUT more boolean)
 LANGUAGE plpgsql
 SET jit = off
@@ -53,7 +54,8 @@ BEGIN
                 ORDER BY f.id LIMIT batch))
         RETURNING e.id, e.key
     )
-    SELECT array_agg(g.key ORDER BY g.id) FILTER (WHERE g.key IS NOT NULL), coalesce(sum(g.n), 0), coalesce(bool_or(g.key IS NULL), false)
+    SELECT array_agg(g.key ORDER BY g.id) FILTER (WHERE g.key IS NOT NULL), coalesce(sum(g.n), 0),
+        coalesce(bool_or(g.key IS NULL), false)
       INTO keys, taken, asks_sweep FROM (SELECT f.key, min(f.id) AS id, count(*) AS n FROM gone f GROUP BY f.key) g;
     more := taken = batch;
     IF asks_sweep THEN

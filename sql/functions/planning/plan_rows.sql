@@ -1,7 +1,7 @@
 -- herald.plan_rows(rule, due_rows): makes the notifications that these rows of the rule's source ask for, where they don't
 -- exist yet, in their order: deduplicates, resolves the recipient, renders the template. One set-based statement; what is usual (a
--- number in E.164, a template whose fields are all there) is done in line, the rest by herald.resolve() and herald.render(). OFFSET 0
--- keeps the planner from copying an expression to each place that uses it, and from making a look-up a join.
+-- number in E.164, a template whose fields are all there) is done in line, the rest by herald.resolve() and herald.render().
+-- OFFSET 0 keeps the planner from copying an expression to each place that uses it, and from making a look-up a join.
 --
 -- Raises SQLSTATE HR001 where the rule would exceed its flood_limit within an hour; nothing of the rows is then made.
 -- Statistics of a queue are always wrong: each row is looked up by index, whatever the planner believes.
@@ -31,7 +31,8 @@ BEGIN
                coalesce(d.priority, rule.priority) AS with_priority
           FROM unnest(due_rows) WITH ORDINALITY d
          WHERE d.dedup_key <> '' AND octet_length(d.dedup_key) <= 512
-           AND NOT EXISTS (SELECT FROM public.whatsapp_notifications n WHERE n.rule = rule.name AND n.dedup_key = d.dedup_key OFFSET 0)
+           AND NOT EXISTS (SELECT FROM public.whatsapp_notifications n
+                           WHERE n.rule = rule.name AND n.dedup_key = d.dedup_key OFFSET 0)
     ), made AS (
         INSERT INTO public.whatsapp_notifications
                (rule, dedup_key, recipient, target_kind, target, channel, sender, template, locale, body, payload,
@@ -42,7 +43,8 @@ BEGIN
                CASE WHEN octet_length(b.body) <= 65536 THEN b.body END, k.data, v.status,
                CASE v.status WHEN 'pending' THEN k.due_at END,
                v.problem, moment, least(w.expires_at, k.due_at + rule.max_age), g.message,
-               CASE v.status WHEN 'pending' THEN coalesce(l.id, herald.make_lane(w.to_channel, a.sender, rule.name, w.with_priority)) END,
+               CASE v.status WHEN 'pending'
+                             THEN coalesce(l.id, herald.make_lane(w.to_channel, a.sender, rule.name, w.with_priority)) END,
                CASE WHEN rule.digest IS NOT NULL AND v.status = 'pending' THEN true END,
                k.data ->> 'meter_number', k.data ->> 'nocs_name', k.data ->> 'duration_status',
                k.data ->> 'class_id', k.data ->> 'test_num'
@@ -50,10 +52,12 @@ BEGIN
           LEFT JOIN herald.recipients p ON p.name = w.recipient AND p.channel = w.to_channel
          -- What expires before its window has ended ends it, with a minute to go.
          CROSS JOIN LATERAL (SELECT CASE WHEN pg_column_size(w.data) <= 262144 THEN w.data END AS data,
-                                    p.name IS NULL AND w.to_channel <> 'email' AND w.recipient ~ '^\+[1-9][0-9]{6,14}$' AS is_number,
+                                    p.name IS NULL AND w.to_channel <> 'email'
+                                        AND w.recipient ~ '^\+[1-9][0-9]{6,14}$' AS is_number,
                                     greatest(w.not_before, moment,
                                              CASE WHEN rule.digest IS NOT NULL
-                                                  THEN least(greatest(w.not_before, moment) + rule.digest, w.expires_at - interval '1 min') END) AS due_at
+                                                  THEN least(greatest(w.not_before, moment) + rule.digest,
+                                                             w.expires_at - interval '1 min') END) AS due_at
                             OFFSET 0) k
           LEFT JOIN LATERAL (SELECT x.* FROM herald.resolve(w.recipient, w.to_channel, rule.default_recipient,
                                                       (SELECT c.value FROM herald.settings c WHERE c.name = 'default_country')) x
@@ -70,8 +74,10 @@ BEGIN
          CROSS JOIN LATERAL (SELECT ARRAY(SELECT k.data ->> f FROM unnest(t.fields) f) AS field_values OFFSET 0) u
          CROSS JOIN LATERAL (SELECT coalesce(w.body, CASE WHEN array_position(u.field_values, NULL) IS NULL
                                                           THEN format(t.format, VARIADIC u.field_values) END) AS body OFFSET 0) b
-          LEFT JOIN LATERAL (SELECT x.* FROM herald.gateway_template(t.whole, k.data) x WHERE t.gateway_name IS NOT NULL OFFSET 0) g ON true
-         CROSS JOIN LATERAL (SELECT herald.too_large(w.to_channel, a.sender, CASE WHEN w.body IS NULL THEN coalesce(w.template, rule.template) END,
+          LEFT JOIN LATERAL (SELECT x.* FROM herald.gateway_template(t.whole, k.data) x
+                             WHERE t.gateway_name IS NOT NULL OFFSET 0) g ON true
+         CROSS JOIN LATERAL (SELECT herald.too_large(w.to_channel, a.sender,
+                                                     CASE WHEN w.body IS NULL THEN coalesce(w.template, rule.template) END,
                                                    b.body, w.data, g.message) AS problem OFFSET 0) z
          CROSS JOIN LATERAL (
                SELECT CASE WHEN a.target IS NULL THEN 'suppressed'
@@ -95,7 +101,8 @@ BEGIN
         RETURNING send_status
     ), counted AS (
         SELECT count(*) FILTER (WHERE m.send_status = 'pending') AS pending, count(*) AS new,
-               count(*) FILTER (WHERE m.send_status = 'suppressed') AS suppressed, count(*) FILTER (WHERE m.send_status = 'failed') AS failed
+               count(*) FILTER (WHERE m.send_status = 'suppressed') AS suppressed,
+                   count(*) FILTER (WHERE m.send_status = 'failed') AS failed
           FROM made m
     ), this_minute AS (
         INSERT INTO herald.counts AS c (kind, name, span_sec, bucket, n)

@@ -1,5 +1,6 @@
--- herald.plan_sweep(rule): plans what the rule's whole source asks for and does not exist yet: at once, and where a row of it can't be
--- evaluated and every row has a key, by key, so that the other rows are planned. Counts the keys that can't be planned anew.
+-- herald.plan_sweep(rule): plans what the rule's whole source asks for and does not exist yet: at once, and where a row of it
+-- can't be evaluated and every row has a key, by key, so that the other rows are planned. Counts the keys that can't be planned
+-- anew.
 CREATE OR REPLACE FUNCTION herald.plan_sweep(rule herald.rules) RETURNS herald.plan_counts
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

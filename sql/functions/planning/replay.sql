@@ -1,10 +1,10 @@
--- herald.replay(rule, since): what the rule would have made since then, had it begun with nothing told: its source is swept as it would
--- have been at each time that the rule's schedule had since (2,000 at most), for real, and all of it is undone. A source that asks
--- herald.now() is seen as it would have been then; any other as it is now, once.
+-- herald.replay(rule, since): what the rule would have made since then, had it begun with nothing told: its source is swept as
+-- it would have been at each time that the rule's schedule had since (2,000 at most), for real, and all of it is undone. A
+-- source that asks herald.now() is seen as it would have been then; any other as it is now, once.
 --
--- Yields rows 'total', 'day' (label: the day), 'hour' (the one with most messages), 'not sent' (label: why), 'note' (label: what the
--- figures do not tell) and 'sample' (label: for
--- whom; sample: the text), with how many messages and different targets. A message's images and other parts count as one with it.
+-- Yields rows 'total', 'day' (label: the day), 'hour' (the one with most messages), 'not sent' (label: why), 'note' (label:
+-- what the figures do not tell) and 'sample' (label: for whom; sample: the text), with how many messages and different targets.
+-- A message's images and other parts count as one with it.
 CREATE OR REPLACE FUNCTION herald.replay(rule text, since text)
 RETURNS TABLE (what text, label text, messages bigint, targets bigint, sample text)
 LANGUAGE plpgsql SECURITY DEFINER
@@ -54,13 +54,16 @@ BEGIN
         END LOOP;
         WITH made AS (
             SELECT n.id, n.recipient, n.target, n.send_status, n.error, n.body,
-                   (SELECT min(t.at) FROM unnest(moments, last_ids) t (at, id) WHERE t.id >= n.id) AT TIME ZONE herald.setting('timezone') AS at
+                   (SELECT min(t.at) FROM unnest(moments, last_ids) t (at, id)
+                    WHERE t.id >= n.id) AT TIME ZONE herald.setting('timezone') AS at
               FROM public.whatsapp_notifications n WHERE n.rule = the_rule.name AND n.id > last_id AND n.part_of IS NULL
         ), figures AS (
-            SELECT 1 AS place, 'total' AS what, NULL AS label, count(*) AS messages, count(DISTINCT m.target) AS targets, NULL AS sample
+            SELECT 1 AS place, 'total' AS what, NULL AS label, count(*) AS messages, count(DISTINCT m.target) AS targets,
+                NULL AS sample
               FROM made m WHERE m.send_status = 'pending'
             UNION ALL
-            SELECT 2, 'day', m.at::date::text, count(*), count(DISTINCT m.target), NULL FROM made m WHERE m.send_status = 'pending' GROUP BY 3
+            SELECT 2, 'day', m.at::date::text, count(*), count(DISTINCT m.target), NULL FROM made m
+                WHERE m.send_status = 'pending' GROUP BY 3
             UNION ALL
             (SELECT 3, 'hour', to_char(date_trunc('hour', m.at), 'YYYY-MM-DD HH24:00'), count(*), count(DISTINCT m.target), NULL
                FROM made m WHERE m.send_status = 'pending' GROUP BY 3 ORDER BY 4 DESC, 3 LIMIT 1)
@@ -73,7 +76,8 @@ BEGIN
                            (reads_history, 'its source reads the history: what was told counts as told')) x (is_so, note)
              WHERE x.is_so
             UNION ALL
-            (SELECT 6, 'sample', coalesce(m.recipient, m.target), NULL, NULL, m.body FROM made m WHERE m.send_status = 'pending' ORDER BY m.id LIMIT 3)
+            (SELECT 6, 'sample', coalesce(m.recipient, m.target), NULL, NULL, m.body FROM made m
+             WHERE m.send_status = 'pending' ORDER BY m.id LIMIT 3)
         )
         SELECT jsonb_agg(to_jsonb(f) ORDER BY f.place, f.label) INTO found FROM figures f;
         RAISE EXCEPTION USING ERRCODE = 'HR003', MESSAGE = coalesce(found, '[]')::text;

@@ -1,10 +1,10 @@
--- herald.claim(incarnation, room, joins): claims up to room due messages: they are 'sending' from here on, with an attempt id, an owner
--- and a lease. Called by herald.turn(), under its lock (herald.claim_lock) and in a statement of its own, whose snapshot sees
--- every earlier claim: so limits, and "no two in flight to one recipient", are exact across nodes.
+-- herald.claim(incarnation, room, joins): claims up to room due messages: they are 'sending' from here on, with an attempt id,
+-- an owner and a lease. Called by herald.turn(), under its lock (herald.claim_lock) and in a statement of its own, whose
+-- snapshot sees every earlier claim: so limits, and "no two in flight to one recipient", are exact across nodes.
 --
 -- Of the due rows that it meets on the way it also decides those in doubt, expires those too old, defers those whose template
--- or recipient is held, and puts those behind whose recipient has a message in flight. Those that had to wait, of a rule that wants them
--- rechecked, or that are to be gathered, it leaves, with all others of their rule, until the planner has done that.
+-- or recipient is held, and puts those behind whose recipient has a message in flight. Those that had to wait, of a rule that
+-- wants them rechecked, or that are to be gathered, it leaves, with all others of their rule, until the planner has done that.
 --
 -- joins: where the daemon has joined anew since herald.join() told it this number, nothing is claimed; NULL: that is not asked.
 --
@@ -40,16 +40,19 @@ BEGIN
                EXISTS (SELECT FROM herald.holds h WHERE h.kind IN ('template', 'recipient') AND h.cause <> 'opt-out'),
                EXISTS (SELECT FROM herald.recipients p WHERE p.quiet_hours IS NOT NULL),
                EXISTS (SELECT FROM herald.rules r WHERE r.recheck OR r.digest IS NOT NULL),
-               claim.joins IS NULL OR EXISTS (SELECT FROM herald.listeners l WHERE l.incarnation = claim.incarnation AND l.joins = claim.joins),
+               claim.joins IS NULL OR EXISTS (SELECT FROM herald.listeners l
+                                              WHERE l.incarnation = claim.incarnation AND l.joins = claim.joins),
                r.names, r.channels, r.free, r.is_counted
           INTO busy, first_lease, lease_end, some_opted_out, some_held, some_quiet, some_recheck, is_joined,
                sender_names, sender_channels, sender_free, is_counted
           FROM herald.settings s,
                (SELECT array_agg(n.sender) AS senders, array_agg(n.target) AS targets, min(n.next_at) AS first_lease,
                        coalesce(array_agg(n.sender) FILTER (WHERE n.owner = incarnation), '{}') AS own
-                  FROM public.whatsapp_notifications n WHERE n.owner IS NOT NULL AND n.attempt_id >= (SELECT f.attempt_id FROM herald.floors f)) f
+                  FROM public.whatsapp_notifications n
+                      WHERE n.owner IS NOT NULL AND n.attempt_id >= (SELECT f.attempt_id FROM herald.floors f)) f
          CROSS JOIN LATERAL (
-               SELECT array_agg(o.name ORDER BY o.priority DESC, o.name) AS names, array_agg(o.channel ORDER BY o.priority DESC, o.name) AS channels,
+               SELECT array_agg(o.name ORDER BY o.priority DESC, o.name) AS names, array_agg(o.channel
+                   ORDER BY o.priority DESC, o.name) AS channels,
                       array_agg(o.free ORDER BY o.priority DESC, o.name) AS free, bool_or(o.is_counted) AS is_counted
                  FROM herald.sender_room(moment, room, f.senders, f.own) o WHERE o.free > 0) r
          WHERE s.name = 'request_time_limit';
@@ -63,7 +66,8 @@ BEGIN
     SELECT count(*), array_agg(m.id), array_agg(m.target), array_agg(m.action), array_agg(m.sender)
       INTO met, ids, targets, actions, senders
       FROM (SELECT c.id, c.target, coalesce(l.sender, '#' || l.channel) AS sender,
-                   CASE WHEN c.send_status = 'in_doubt' THEN 'decide' WHEN c.expires_at <= moment THEN 'expire' ELSE 'take' END AS action
+                   CASE WHEN c.send_status = 'in_doubt' THEN 'decide' WHEN c.expires_at <= moment THEN 'expire'
+                        ELSE 'take' END AS action
               FROM herald.lanes l
              CROSS JOIN LATERAL (
                    SELECT sum(f.free) AS free FROM unnest(sender_names, sender_channels, sender_free) AS f (name, channel, free)
@@ -82,7 +86,8 @@ BEGIN
         actions := herald.judge(moment, ids, actions, some_opted_out, some_held, some_quiet, some_recheck);
     END IF;
     IF met > 1 OR met = 1 AND busy IS NOT NULL THEN
-        SELECT array_agg(CASE WHEN v.action = 'take' AND (v.nth > 1 OR v.target IN (SELECT unnest(busy))) THEN 'behind' ELSE v.action END
+        SELECT array_agg(CASE WHEN v.action = 'take' AND (v.nth > 1 OR v.target IN (SELECT unnest(busy))) THEN 'behind'
+                              ELSE v.action END
                          ORDER BY v.place)
           INTO actions
           FROM (SELECT t.target, t.action, t.place, row_number() OVER (PARTITION BY t.target, t.action ORDER BY t.id) AS nth

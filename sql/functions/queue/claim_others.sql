@@ -1,6 +1,6 @@
 -- herald.claim_others(moment, ids, actions): what a claim does about due rows that it does not take: 'expire', 'decide' (in
--- doubt, and the grace is over), 'suppress' (the recipient has opted out), 'defer' (a held template or recipient), 'quiet' (the recipient's
--- quiet hours), 'recheck' (the planner is to confirm it, or to gather it), 'behind'; 'take' is not its business.
+-- doubt, and the grace is over), 'suppress' (the recipient has opted out), 'defer' (a held template or recipient), 'quiet' (the
+-- recipient's quiet hours), 'recheck' (the planner is to confirm it, or to gather it), 'behind'; 'take' is not its business.
 CREATE OR REPLACE FUNCTION herald.claim_others(moment timestamptz, ids bigint[], actions text[]) RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -26,7 +26,8 @@ BEGIN
        SET send_status = 'suppressed', next_at = NULL,
            error = (SELECT 'opted out: ' || o.reason FROM unnest(ARRAY[n.target, n.recipient]) a (name)
                      CROSS JOIN LATERAL (SELECT h.reason FROM herald.holds h
-                                          WHERE h.kind = 'recipient' AND h.name = a.name AND h.cause = 'opt-out' OFFSET 0) o LIMIT 1)
+                                          WHERE h.kind = 'recipient' AND h.name = a.name
+                                              AND h.cause = 'opt-out' OFFSET 0) o LIMIT 1)
                    || CASE WHEN n.send_status = 'in_doubt' THEN '; it is in doubt: ' || n.error ELSE '' END
       FROM unnest(ids, actions) AS t (id, action)
      WHERE t.action = 'suppress' AND n.id = t.id;
@@ -40,7 +41,8 @@ BEGIN
            resent_at = CASE WHEN d.resend THEN moment ELSE n.resent_at END,
            error = CASE WHEN d.resend THEN 'sent again after having been in doubt: ' || n.error
                         WHEN d.is_late THEN 'waited longer than it was worth telling: ' || n.error
-                        WHEN n.resends >= resend_limit THEN format('in doubt %s times: look at it before retrying it: ', n.resends + 1) || n.error
+                        WHEN n.resends >= resend_limit
+                            THEN format('in doubt %s times: look at it before retrying it: ', n.resends + 1) || n.error
                         ELSE n.error END
       FROM (SELECT t.id, may.resend AND NOT may.late AS resend, may.resend AND may.late AS is_late
               FROM unnest(ids, actions) AS t (id, action)
@@ -56,7 +58,8 @@ BEGIN
      WHERE t.action = 'quiet' AND n.id = t.id;
     UPDATE public.whatsapp_notifications n
        SET next_at = coalesce((SELECT CASE WHEN bool_or(o.until IS NULL) THEN 'infinity' ELSE least(max(o.until), n.expires_at) END
-                                 FROM (VALUES ('template', n.template), ('recipient', n.target), ('recipient', n.recipient)) a (kind, name)
+                                 FROM (VALUES ('template', n.template), ('recipient', n.target),
+                                       ('recipient', n.recipient)) a (kind, name)
                                 CROSS JOIN LATERAL (SELECT h.until FROM herald.holds h
                                                      WHERE h.kind = a.kind AND h.name = a.name AND h.cause <> 'opt-out' OFFSET 0) o
                                 WHERE o.until IS NULL OR o.until > moment), moment)

@@ -1,5 +1,5 @@
--- herald.make_lane(channel, sender, rule, priority): the lane's id; makes it where it does not exist. Waits for no other transaction: of
--- two that make it at the same time each has its own; from then on the first is taken.
+-- herald.make_lane(channel, sender, rule, priority): the lane's id; makes it where it does not exist. Waits for no other
+-- transaction: of two that make it at the same time each has its own; from then on the first is taken.
 CREATE OR REPLACE FUNCTION herald.make_lane(lane_channel text, lane_sender text, lane_rule text, lane_priority int) RETURNS int
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

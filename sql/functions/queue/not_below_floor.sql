@@ -1,5 +1,6 @@
--- herald.not_below_floor(lane, at): the time to put a row of that lane back to, so that the next look meets it: at, or the lane's floor.
--- Nothing of the lane waits with an earlier time than its floor, so the row keeps its place. Until the transaction ends, the floor stays.
+-- herald.not_below_floor(lane, at): the time to put a row of that lane back to, so that the next look meets it: at, or the
+-- lane's floor. Nothing of the lane waits with an earlier time than its floor, so the row keeps its place. Until the
+-- transaction ends, the floor stays.
 CREATE OR REPLACE FUNCTION herald.not_below_floor(lane_id int, at timestamptz) RETURNS timestamptz
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

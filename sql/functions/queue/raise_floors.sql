@@ -1,13 +1,14 @@
--- herald.raise_floors(slack): moves up where looks begin. What is done leaves dead entries in the indexes of what waits; as long as some
--- session holds an old snapshot nothing can remove them, and a look that begins at the first of them takes longer and longer.
--- Called under the claim's lock, every two seconds at most.
+-- herald.raise_floors(slack): moves up where looks begin. What is done leaves dead entries in the indexes of what waits; as
+-- long as some session holds an old snapshot nothing can remove them, and a look that begins at the first of them takes longer
+-- and longer. Called under the claim's lock, every two seconds at most.
 --
 -- What waits is not all visible: a transaction that is still open may have written a row, or an event, with an older time or id
--- than what is seen now. So a floor is proved in three looks: the first notes time and id; the second, in a later transaction, takes
--- a transaction id, which is above that of everybody who had written by then; and once all below it have ended, whatever was
--- written before the first look is seen, or gone. Between reading the clock and getting its transaction id a writer may pause for
--- slack. One that pauses longer, and a clock that is put back, are found when the floors are reset, every ten minutes.
--- Who puts a row back to an old time goes by herald.not_below_floor(), and shares the lane's lock until it has committed.
+-- than what is seen now. So a floor is proved in three looks: the first notes time and id; the second, in a later transaction,
+-- takes a transaction id, which is above that of everybody who had written by then; and once all below it have ended, whatever
+-- was written before the first look is seen, or gone. Between reading the clock and getting its transaction id a writer may
+-- pause for slack. One that pauses longer, and a clock that is put back, are found when the floors are reset, every ten
+-- minutes. Who puts a row back to an old time goes by herald.not_below_floor(), and shares the lane's lock until it has
+-- committed.
 CREATE OR REPLACE FUNCTION herald.raise_floors(slack interval DEFAULT '5 s') RETURNS void
 LANGUAGE plpgsql
 AS $$

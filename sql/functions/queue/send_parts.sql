@@ -1,6 +1,6 @@
--- herald.send_parts(ids, senders): what came before these parts was accepted, by these senders, which carry them too: they are due after
--- part_gap, before whatever else waits for the sender, and whatever longer gap it has. So are those that had ended with a message that is
--- told after all.
+-- herald.send_parts(ids, senders): what came before these parts was accepted, by these senders, which carry them too: they are
+-- due after part_gap, before whatever else waits for the sender, and whatever longer gap it has. So are those that had ended
+-- with a message that is told after all.
 CREATE OR REPLACE FUNCTION herald.send_parts(ids bigint[], senders text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

@@ -1,6 +1,6 @@
--- herald.wake_deferred(names, most): what a claim deferred for as long as a hold of these recipients or templates lasts is due again,
--- and met anew; at most so many (NULL: all). Returns how many were woken. To be called when the holds have gone. Waits for the
--- claim that is under way, which may still see them; with its lock held, none begins before they are gone for it too.
+-- herald.wake_deferred(names, most): what a claim deferred for as long as a hold of these recipients or templates lasts is due
+-- again, and met anew; at most so many (NULL: all). Returns how many were woken. To be called when the holds have gone. Waits
+-- for the claim that is under way, which may still see them; with its lock held, none begins before they are gone for it too.
 CREATE OR REPLACE FUNCTION herald.wake_deferred(names text[], most int) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

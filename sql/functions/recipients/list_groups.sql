@@ -1,5 +1,5 @@
--- herald.list_groups(sender, ids, names): the groups that the sender's account is in, as its gateway tells `pgherald groups` (the arrays
--- run in parallel), with the recipients that stand for each.
+-- herald.list_groups(sender, ids, names): the groups that the sender's account is in, as its gateway tells `pgherald groups`
+-- (the arrays run in parallel), with the recipients that stand for each.
 CREATE OR REPLACE FUNCTION herald.list_groups(sender_name text, ids text[], names text[])
 RETURNS TABLE (id text, name text, recipient text)
 LANGUAGE sql STABLE SECURITY DEFINER

@@ -1,4 +1,5 @@
--- herald.opt(target, wish, reason): what herald.opt_out() and herald.opt_in() do: 'stop' or 'resume', now, whatever was heard before.
+-- herald.opt(target, wish, reason): what herald.opt_out() and herald.opt_in() do: 'stop' or 'resume', now, whatever was heard
+-- before.
 CREATE OR REPLACE FUNCTION herald.opt(target text, wish text, reason text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

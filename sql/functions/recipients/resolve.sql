@@ -53,7 +53,8 @@ BEGIN
                             THEN 'number without a country code: write it with +, or set default_country in herald.settings'
                             ELSE 'malformed telephone number' END;
         ELSIF target IS NULL THEN
-            problem := format('"%s" is no name in herald.recipients for channel %s, no group id and no number', left(asked, 60), channel);
+            problem := format('"%s" is no name in herald.recipients for channel %s, no group id and no number', left(asked, 60),
+                              channel);
         END IF;
     END IF;
     IF problem IS NOT NULL THEN

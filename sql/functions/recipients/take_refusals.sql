@@ -1,5 +1,6 @@
--- herald.take_refusals(ids, reasons): the gateway says of these messages, in parallel arrays, that their recipients have opted out of all:
--- recorded as if they had typed a stop word now, so that nothing more is sent to them, on any channel by that number.
+-- herald.take_refusals(ids, reasons): the gateway says of these messages, in parallel arrays, that their recipients have opted
+-- out of all: recorded as if they had typed a stop word now, so that nothing more is sent to them, on any channel by that
+-- number.
 CREATE OR REPLACE FUNCTION herald.take_refusals(ids bigint[], reasons text[]) RETURNS void
 LANGUAGE plpgsql
 AS $$

@@ -1,7 +1,7 @@
--- herald.take_wishes(addresses, wishes, moments, reasons, who): what people wish, in parallel arrays: 'stop' makes an opt-out of the
--- address, with the reason, 'resume' takes it back. Of each address the last counts, of two at the same time 'stop', however
--- late and often the others come: herald.heard remembers when it was said, for longer than gateways repeat their webhooks. An
--- opt-out is held since it was first asked for. Returns how many opt-outs were new, and how many were taken back.
+-- herald.take_wishes(addresses, wishes, moments, reasons, who): what people wish, in parallel arrays: 'stop' makes an opt-out
+-- of the address, with the reason, 'resume' takes it back. Of each address the last counts, of two at the same time 'stop',
+-- however late and often the others come: herald.heard remembers when it was said, for longer than gateways repeat their
+-- webhooks. An opt-out is held since it was first asked for. Returns how many opt-outs were new, and how many were taken back.
 CREATE OR REPLACE FUNCTION herald.take_wishes(
     addresses text[],
     wishes text[],

@@ -1,9 +1,9 @@
 -- herald.add_rule(name, source, template, …): makes a rule, or changes the one of that name to exactly what is said here.
 --
 -- The source is checked at once. A new rule starts paused: `pgherald sweep NAME --dry-run` shows what it would send,
--- herald.resume('rule', NAME) sends it. For a template to be there yet is not required; preview and check tell. Of a rule that has a digest no
--- more, what gathered is told message by message, at once.
--- SECURITY INVOKER: whoever adds rules is a member of herald_owner.
+-- herald.resume('rule', NAME) sends it. For a template to be there yet is not required; preview and check tell. Of a rule that
+-- has a digest no more, what gathered is told message by message, at once. SECURITY INVOKER: whoever adds rules is a member of
+-- herald_owner.
 CREATE OR REPLACE FUNCTION herald.add_rule(
     name text,
     source regclass,

@@ -20,7 +20,8 @@ BEGIN
     -- The triggers of a table that is gone went with it; the functions did not.
     FOR orphan IN SELECT format('herald.%I()', p.proname) FROM herald.watches w
                     JOIN pg_proc p ON p.pronamespace = 'herald'::regnamespace
-                         AND p.proname IN (format('capture_%s_insert', w.id), format('capture_%s_update', w.id), format('capture_%s_row', w.id))
+                         AND p.proname IN (format('capture_%s_insert', w.id), format('capture_%s_update', w.id),
+                                           format('capture_%s_row', w.id))
                    WHERE w.rule = drop_rule.name LOOP
         EXECUTE 'DROP FUNCTION ' || orphan;
     END LOOP;

@@ -1,5 +1,5 @@
--- Trigger on herald.channels: the first fallback brings the rule "fallback" with it, which begins at once. A channel that would fall back
--- to itself, over however many others, is refused: a message nobody takes would never come to rest.
+-- Trigger on herald.channels: the first fallback brings the rule "fallback" with it, which begins at once. A channel that would
+-- fall back to itself, over however many others, is refused: a message nobody takes would never come to rest.
 CREATE OR REPLACE FUNCTION herald.fallback_configured() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

@@ -1,6 +1,7 @@
 -- herald.generate_source(rule): (re)makes four functions that read the rule's source as herald_rules, so that their plans are kept:
 -- herald.source_ID() yields all its rows as herald.due, herald.source_ID(keys) an array of those of the given keys, in their order,
--- herald.still_ID(dedup_keys) those of the given dedup_keys that it holds, and herald.keys_ID() all its keys, NULL where it has none.
+-- herald.still_ID(dedup_keys) those of the given dedup_keys that it holds, and herald.keys_ID() all its keys, NULL where it has
+-- none.
 --
 -- A function that a view calls runs as herald_rules, which owns this one and so could make it SECURITY INVOKER, to be run as
 -- herald_owner the next time. So it looks whom it runs as before it touches the source.
@@ -25,7 +26,8 @@ DECLARE
 BEGIN
     SELECT * INTO STRICT rule FROM herald.rules r WHERE r.name = rule_name;
     source := rule.source::regclass;
-    reader := CASE WHEN (SELECT c.relnamespace = 'herald'::regnamespace FROM pg_class c WHERE c.oid = source) THEN 'herald_owner' ELSE 'herald_rules' END;
+    reader := CASE WHEN (SELECT c.relnamespace = 'herald'::regnamespace FROM pg_class c WHERE c.oid = source) THEN 'herald_owner'
+                   ELSE 'herald_rules' END;
     function_name := format('herald.%I', 'source_' || rule.id);
     still_name := format('herald.%I', 'still_' || rule.id);
     keys_name := format('herald.%I', 'keys_' || rule.id);
@@ -56,14 +58,16 @@ BEGIN
         || format(guarded, 'on', '', reader, format('RETURN QUERY SELECT %s FROM %s s', columns, rule.source));
     EXECUTE format('CREATE OR REPLACE FUNCTION %s(text[]) RETURNS herald.due[]', function_name)
         || format(guarded, 'off', $d$DECLARE places jsonb;$d$, reader, CASE WHEN key_type IS NULL
-                  THEN format($e$RAISE EXCEPTION 'source %%', %L USING HINT = 'It has no column "key"; keys can''t be looked up in it.'$e$, rule.source)
+                  THEN format($e$RAISE EXCEPTION 'source %%', %L
+                              USING HINT = 'It has no column "key"; keys can''t be looked up in it.'$e$, rule.source)
                   ELSE format('IF cardinality($1) > 1 THEN'
                               '    places := (SELECT jsonb_object_agg(k, place) FROM unnest($1) WITH ORDINALITY u (k, place));'
                               'END IF;'
                               'RETURN ARRAY(SELECT ROW(%s)::herald.due FROM %s s WHERE s.key = ANY ($1::%s[])'
                               ' ORDER BY (ours.places ->> s.key::text)::int)', columns, rule.source, key_type) END);
     EXECUTE format('CREATE OR REPLACE FUNCTION %s(text[]) RETURNS text[]', still_name)
-        || format(guarded, 'on', '', reader, format('RETURN ARRAY(SELECT s.dedup_key::text FROM %s s WHERE s.dedup_key = ANY ($1))', rule.source));
+        || format(guarded, 'on', '', reader,
+                  format('RETURN ARRAY(SELECT s.dedup_key::text FROM %s s WHERE s.dedup_key = ANY ($1))', rule.source));
     EXECUTE format('CREATE OR REPLACE FUNCTION %s() RETURNS text[]', keys_name)
         || format(guarded, 'on', '', reader, CASE WHEN key_type IS NULL THEN 'RETURN NULL'
                   ELSE format('RETURN ARRAY(SELECT DISTINCT s.key::text FROM %s s)', rule.source) END);

@@ -23,7 +23,8 @@ BEGIN
     ELSE
         origin := timestamp '2024-01-01' + rule."offset";  -- a Monday
     END IF;
-    due := origin + ceil((extract(epoch FROM local_now - origin) + 0.000001) / extract(epoch FROM step)) * make_interval(secs => extract(epoch FROM step)::double precision);
+    due := origin + ceil((extract(epoch FROM local_now - origin) + 0.000001) / extract(epoch FROM step))
+        * make_interval(secs => extract(epoch FROM step)::double precision);
     IF extract(epoch FROM step) <= 86400 THEN
         due := least(due, origin + interval '1 day');
     END IF;

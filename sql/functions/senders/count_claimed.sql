@@ -13,7 +13,8 @@ BEGIN
     ON CONFLICT (kind, name, span_sec, bucket) DO UPDATE SET n = c.n + EXCLUDED.n;
 
     INSERT INTO herald.sender_state AS g (sender, next_at)
-    SELECT DISTINCT s.name, clock_timestamp() + s.gap * (1 + random() / 2) FROM unnest(claimed_senders) u JOIN herald.senders s ON s.name = u AND s.gap > '0'
+    SELECT DISTINCT s.name, clock_timestamp() + s.gap * (1 + random() / 2) FROM unnest(claimed_senders) u
+        JOIN herald.senders s ON s.name = u AND s.gap > '0'
     ON CONFLICT (sender) DO UPDATE SET next_at = EXCLUDED.next_at;
 END
 $$;

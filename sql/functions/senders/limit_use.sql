@@ -1,11 +1,12 @@
--- herald.limit_use(sender, moment): of each of the sender's rolling windows how much is left, and, where nothing is, when it has room
--- again. What was claimed is counted in buckets (herald.limit_bucket_sec()), so a window is exact to one of them.
+-- herald.limit_use(sender, moment): of each of the sender's rolling windows how much is left, and, where nothing is, when it
+-- has room again. What was claimed is counted in buckets (herald.limit_bucket_sec()), so a window is exact to one of them.
 CREATE OR REPLACE FUNCTION herald.limit_use(sender herald.senders, moment timestamptz)
 RETURNS TABLE (rolling_limit text, free bigint, opens_at timestamptz)
 LANGUAGE sql
 AS $$
     SELECT u, l.n - used.n,
-           CASE WHEN l.n <= used.n THEN to_timestamp((oldest.bucket + 1) * b.sec + ceil(extract(epoch FROM l.span) / b.sec) * b.sec) END
+           CASE WHEN l.n <= used.n THEN to_timestamp((oldest.bucket + 1) * b.sec + ceil(extract(epoch FROM l.span) / b.sec)
+                                                     * b.sec) END
       FROM unnest(sender.limits) u
      CROSS JOIN LATERAL herald.parse_limit(u) l
      CROSS JOIN LATERAL (SELECT herald.limit_bucket_sec(l.span) AS sec) b

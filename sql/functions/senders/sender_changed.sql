@@ -1,6 +1,7 @@
--- Trigger on herald.senders: keeps herald.health to the enabled senders whose gateway can be asked, and what is known of a sender to what
--- may still be true of it: with another gateway it begins anew, and a hold ends as it can there; what is deleted leaves nothing behind but the
--- counts of its limits, which end by themselves. One that has messages keeps its name: it is in each of them.
+-- Trigger on herald.senders: keeps herald.health to the enabled senders whose gateway can be asked, and what is known of a
+-- sender to what may still be true of it: with another gateway it begins anew, and a hold ends as it can there; what is deleted
+-- leaves nothing behind but the counts of its limits, which end by themselves. One that has messages keeps its name: it is in
+-- each of them.
 CREATE OR REPLACE FUNCTION herald.sender_changed() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -12,7 +13,8 @@ BEGIN
         IF EXISTS (SELECT FROM herald.lanes l WHERE l.sender = OLD.name)
            OR EXISTS (SELECT FROM public.whatsapp_notifications n WHERE n.sender = OLD.name) THEN
             RAISE EXCEPTION 'sender "%" can''t be renamed: it has messages', OLD.name
-                USING HINT = format('Add a sender "%s", have rules and recipients name that one, and disable "%s" once nothing waits for it.', NEW.name, OLD.name);
+                USING HINT = format('Add a sender "%s", have rules and recipients name that one, and disable "%s" once '
+                                    'nothing waits for it.', NEW.name, OLD.name);
         END IF;
         UPDATE herald.holds h SET name = NEW.name WHERE h.kind = 'sender' AND h.name = OLD.name;
     END IF;

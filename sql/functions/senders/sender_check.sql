@@ -1,5 +1,6 @@
 -- Trigger on herald.senders: refuses limits that can't be understood, at once and by name; and what is not said about limits, gap
--- and max_in_flight is what herald.gateways holds to be safe, so that the row says what goes. It follows the gateway when that changes.
+-- and max_in_flight is what herald.gateways holds to be safe, so that the row says what goes. It follows the gateway when that
+-- changes.
 CREATE OR REPLACE FUNCTION herald.sender_check() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

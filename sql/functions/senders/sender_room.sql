@@ -1,8 +1,9 @@
 -- herald.sender_room(moment, room, flying, own): how many messages each sender may take now: enabled, not held, below its
 -- max_in_flight, what it is trusted with after it failed, its limits and its gap. flying: the sender of each message in flight;
--- own: of each that is in flight from the daemon that has the room. Of its places one sender takes at most half where there are others, so that a gateway that hangs leaves them room.
--- A blocked sender whose pause is over may take one, to probe it, unless its gateway is to be asked first. is_counted: what it takes must be told to
--- herald.count_claimed(). opens_at: of a sender that may take none, when that changes by the clock alone.
+-- own: of each that is in flight from the daemon that has the room. Of its places one sender takes at most half where there are
+-- others, so that a gateway that hangs leaves them room. A blocked sender whose pause is over may take one, to probe it, unless
+-- its gateway is to be asked first. is_counted: what it takes must be told to herald.count_claimed(). opens_at: of a sender
+-- that may take none, when that changes by the clock alone.
 --
 -- SQL, STABLE and without settings of its own, so that it becomes part of the query that calls it.
 CREATE OR REPLACE FUNCTION herald.sender_room(moment timestamptz, room int, flying text[], own text[])

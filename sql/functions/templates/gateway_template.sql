@@ -19,7 +19,8 @@ BEGIN
                    CASE WHEN u.text LIKE '%=%' THEN split_part(u.text, '=', 1) END AS named, u.place
               FROM unnest(template.parameters) WITH ORDINALITY u (text, place)) p;
     IF hole IS NOT NULL THEN
-        problem := format('template "%s" needs field "%s" as a parameter, which the row''s data does not have', template.name, hole);
+        problem := format('template "%s" needs field "%s" as a parameter, which the row''s data does not have', template.name,
+                          hole);
         RETURN;
     END IF;
     message := jsonb_build_object('name', template.gateway_name,

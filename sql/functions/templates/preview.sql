@@ -13,7 +13,8 @@ BEGIN
      ORDER BY t.locale = preview.locale DESC LIMIT 1;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no template "%"', preview.template
-            USING HINT = coalesce('There is: ' || (SELECT string_agg(DISTINCT t.name, ', ') FROM herald.templates t) || '.', 'There is none at all yet.');
+            USING HINT = coalesce('There is: ' || (SELECT string_agg(DISTINCT t.name, ', ')
+                                                   FROM herald.templates t) || '.', 'There is none at all yet.');
     END IF;
     rendered := herald.render(wanted, coalesce(data, '{}'));
     IF rendered.problem IS NOT NULL THEN

@@ -19,16 +19,19 @@ BEGIN
            array_agg(e.at) AS moments, array_agg(e.error) AS errors
       INTO kept
       FROM (SELECT k.* FROM herald.receipts_early k
-             WHERE (apply_early.message_ids IS NULL OR k.message_id = ANY (apply_early.message_ids) OR k.notification_id = ANY (apply_early.ids))
+             WHERE (apply_early.message_ids IS NULL OR k.message_id = ANY (apply_early.message_ids)
+                    OR k.notification_id = ANY (apply_early.ids))
                AND CASE WHEN k.notification_id IS NULL
                         THEN EXISTS (SELECT FROM public.whatsapp_notifications n
                                       WHERE n.message_id = k.message_id AND n.message_id NOT LIKE 'wamid.%')
-                        ELSE EXISTS (SELECT FROM public.whatsapp_notifications n WHERE n.id = k.notification_id AND n.send_status <> 'sending') END
+                        ELSE EXISTS (SELECT FROM public.whatsapp_notifications n
+                                     WHERE n.id = k.notification_id AND n.send_status <> 'sending') END
                FOR UPDATE SKIP LOCKED) e;
     IF kept.statuses IS NOT NULL THEN
         found_ids := herald.receipt_rows(kept.gateways, kept.accounts, kept.message_ids, kept.ids);
         SELECT coalesce(array_agg(l.id), '{}') INTO locked_ids
-          FROM (SELECT w.id FROM public.whatsapp_notifications w WHERE w.id = ANY (found_ids) ORDER BY w.id FOR NO KEY UPDATE SKIP LOCKED) l;
+          FROM (SELECT w.id FROM public.whatsapp_notifications w
+                WHERE w.id = ANY (found_ids) ORDER BY w.id FOR NO KEY UPDATE SKIP LOCKED) l;
         SELECT array_agg(CASE WHEN f IS NULL OR f = ANY (locked_ids) THEN f ELSE 0 END ORDER BY place)
           INTO found_ids FROM unnest(found_ids) WITH ORDINALITY u (f, place);
         PERFORM herald.apply_receipts(found_ids, kept.message_ids, kept.attempt_ids, kept.statuses, kept.moments, kept.errors);

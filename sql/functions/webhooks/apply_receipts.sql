@@ -25,8 +25,10 @@ DECLARE
     senders text[];
 BEGIN
     -- A person who asks for a message once more (attempts is 0 again) is not contradicted by what became of the first one.
-    FOR one IN SELECT n.id, u.attempt_id, min(u.message_id) AS message_id, bool_or(u.status <> 'failed') AS is_taken, min(u.error) AS error
-                 FROM unnest(found_ids, message_ids, attempt_ids, statuses, errors) u (found_id, message_id, attempt_id, status, error)
+    FOR one IN SELECT n.id, u.attempt_id, min(u.message_id) AS message_id, bool_or(u.status <> 'failed') AS is_taken,
+        min(u.error) AS error
+                 FROM unnest(found_ids, message_ids, attempt_ids, statuses, errors) u (found_id, message_id, attempt_id, status,
+                     error)
                  JOIN public.whatsapp_notifications n ON n.id = u.found_id
                 WHERE n.message_id IS DISTINCT FROM u.message_id
                   AND CASE n.send_status WHEN 'pending' THEN n.attempts > 0 OR n.resends > 0 ELSE true END
@@ -43,7 +45,8 @@ BEGIN
     WITH settled AS (
     UPDATE public.whatsapp_notifications n
        SET send_status = 'sent', error = NULL, next_at = NULL, behind = false,
-           resends = n.resends - (n.send_status = 'pending')::int, resent_at = CASE WHEN n.send_status = 'pending' AND n.resends = 1 THEN NULL ELSE n.resent_at END
+           resends = n.resends - (n.send_status = 'pending')::int, resent_at = CASE
+               WHEN n.send_status = 'pending' AND n.resends = 1 THEN NULL ELSE n.resent_at END
       FROM unnest(found_ids, message_ids, statuses) u (found_id, message_id, status)
      WHERE n.id = u.found_id AND n.message_id = u.message_id
        AND (n.send_status = 'failed' AND u.status IN ('delivered', 'read')
@@ -57,7 +60,8 @@ BEGIN
     -- Of a message before this one, which came while this one was in flight.
     IF array_position(attempt_ids, NULL) > 0 THEN
         UPDATE public.whatsapp_notifications n
-           SET doubled_at = moment, error = format('sent twice: that it had arrived was told after attempt %s had begun', n.attempt_id)
+           SET doubled_at = moment, error = format('sent twice: that it had arrived was told after attempt %s had begun',
+                                                   n.attempt_id)
           FROM unnest(found_ids, message_ids, attempt_ids, statuses) u (found_id, message_id, attempt_id, status)
          WHERE n.id = u.found_id AND n.message_id <> u.message_id AND u.attempt_id IS NULL AND u.status <> 'failed'
            AND n.send_status IN ('sent', 'delivered', 'read') AND n.doubled_at IS NULL;
@@ -67,10 +71,12 @@ BEGIN
     UPDATE public.whatsapp_notifications n
        SET send_status = CASE r.furthest WHEN 3 THEN 'read' WHEN 2 THEN 'delivered' ELSE 'failed' END,
            -- Theirs are whole seconds.
-           delivered_at = CASE WHEN r.furthest >= 2 THEN coalesce(n.delivered_at, least(greatest(r.delivered_at, n.sent_at), moment)) END,
+           delivered_at = CASE WHEN r.furthest >= 2
+                               THEN coalesce(n.delivered_at, least(greatest(r.delivered_at, n.sent_at), moment)) END,
            read_at = CASE WHEN r.furthest = 3 THEN least(greatest(r.read_at, n.delivered_at, n.sent_at), moment) END,
            error = CASE WHEN r.furthest >= 2 THEN n.error ELSE r.error END
-      FROM (SELECT u.found_id, u.message_id, max(f.rank) AS furthest, min(u.error) AS error, bool_or(u.status = 'failed') AS has_failed,
+      FROM (SELECT u.found_id, u.message_id, max(f.rank) AS furthest, min(u.error) AS error,
+            bool_or(u.status = 'failed') AS has_failed,
                    min(u.at) FILTER (WHERE f.rank >= 2) AS delivered_at, min(u.at) FILTER (WHERE f.rank = 3) AS read_at
               FROM unnest(found_ids, message_ids, statuses, moments, errors) u (found_id, message_id, status, at, error)
              CROSS JOIN LATERAL (SELECT CASE u.status WHEN 'read' THEN 3 WHEN 'delivered' THEN 2 ELSE 1 END AS rank) f
@@ -88,7 +94,8 @@ BEGIN
 
     PERFORM herald.acknowledged(found_ids);
     IF 'failed' = ANY (statuses) THEN
-        PERFORM herald.fall_back(ARRAY(SELECT DISTINCT u.found_id FROM unnest(found_ids, statuses) u (found_id, status) WHERE u.status = 'failed'));
+        PERFORM herald.fall_back(ARRAY(SELECT DISTINCT u.found_id FROM unnest(found_ids, statuses) u (found_id, status)
+                                       WHERE u.status = 'failed'));
         PERFORM herald.ring_bell();
     END IF;
 END

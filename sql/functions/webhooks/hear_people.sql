@@ -1,6 +1,6 @@
--- herald.hear_people(…): makes wishes of what people chose or typed; see herald.hear() for the arrays. A text is a wish where all of
--- it, without regard to case, is one of the words of the settings stop_words and start_words; one that is in both means stop.
--- Yields how many addresses opted out and in again, as herald.receipt_counts has it.
+-- herald.hear_people(…): makes wishes of what people chose or typed; see herald.hear() for the arrays. A text is a wish where
+-- all of it, without regard to case, is one of the words of the settings stop_words and start_words; one that is in both means
+-- stop. Yields how many addresses opted out and in again, as herald.receipt_counts has it.
 CREATE OR REPLACE FUNCTION herald.hear_people(whats text[], subjects text[], details text[], moments timestamptz[])
 RETURNS TABLE (kind text, n bigint)
 LANGUAGE plpgsql

@@ -1,8 +1,10 @@
--- herald.hear_templates(…): holds our templates while the gateway does not send them; see herald.hear() for the arrays. A template of
--- the gateway is known by name and language, and what was last said of it counts; ours is held as a whole while one of its
--- languages is not sent, and goes on by itself when all are. Languages are compared without regard to case, and of - and _.
--- Yields how many of ours were held and released, as herald.receipt_counts has it, and 'again' where there may be more to wake.
-CREATE OR REPLACE FUNCTION herald.hear_templates(whats text[], subjects text[], details text[], languages text[], moments timestamptz[])
+-- herald.hear_templates(…): holds our templates while the gateway does not send them; see herald.hear() for the arrays. A
+-- template of the gateway is known by name and language, and what was last said of it counts; ours is held as a whole while one
+-- of its languages is not sent, and goes on by itself when all are. Languages are compared without regard to case, and of - and
+-- _. Yields how many of ours were held and released, as herald.receipt_counts has it, and 'again' where there may be more to
+-- wake.
+CREATE OR REPLACE FUNCTION herald.hear_templates(whats text[], subjects text[], details text[], languages text[],
+                                                 moments timestamptz[])
 RETURNS TABLE (kind text, n bigint)
 LANGUAGE plpgsql
 AS $$
@@ -41,15 +43,18 @@ BEGIN
     -- nothing, as a person may have resumed it since.
     INSERT INTO herald.holds (kind, name, cause, reason, who, since)
     SELECT 'template', g.template, 'template',
-           'the gateway says: ' || string_agg(format('%s (%s) is %s', h.name, h.language, h.said), ', ' ORDER BY h.name, h.language), 'pgherald', max(h.at)
-      FROM herald.gateway_languages g JOIN herald.heard h ON h.kind = 'template' AND h.name = g.gateway_name AND h.language = g.language
+           'the gateway says: ' || string_agg(format('%s (%s) is %s', h.name, h.language, h.said), ', '
+                                              ORDER BY h.name, h.language), 'pgherald', max(h.at)
+      FROM herald.gateway_languages g JOIN herald.heard h ON h.kind = 'template' AND h.name = g.gateway_name
+          AND h.language = g.language
      WHERE g.template = ANY (news) AND h.said = ANY (not_sent)
      GROUP BY g.template ORDER BY g.template
     ON CONFLICT (kind, name, cause) DO UPDATE SET until = NULL, reason = EXCLUDED.reason;
     GET DIAGNOSTICS held = ROW_COUNT;
     DELETE FROM herald.holds o
      USING (SELECT g.template, max(h.at) AS at
-              FROM herald.gateway_languages g JOIN herald.heard h ON h.kind = 'template' AND h.name = g.gateway_name AND h.language = g.language
+              FROM herald.gateway_languages g JOIN herald.heard h ON h.kind = 'template' AND h.name = g.gateway_name
+                  AND h.language = g.language
              WHERE g.template = ANY (told) GROUP BY g.template HAVING bool_and(h.said = ANY (sent))) r
      WHERE o.kind = 'template' AND o.cause = 'template' AND o.name = r.template AND o.since <= r.at;
     GET DIAGNOSTICS released = ROW_COUNT;

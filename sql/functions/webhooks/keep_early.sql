@@ -1,6 +1,7 @@
 -- herald.keep_early(…): keeps the receipts of messages whose answer is not recorded yet: their row is in flight with the attempt
--- that the receipt echoes; or, where a gateway echoes nothing, no row has the message, and one of that account is in flight, so that
--- it may be that one's; or the row that has the message is in flight once more, and what becomes of that tells what to make of it. Returns how many are new. See herald.receive() for the arrays; found_ids as from herald.receipt_rows().
+-- that the receipt echoes; or, where a gateway echoes nothing, no row has the message, and one of that account is in flight, so
+-- that it may be that one's; or the row that has the message is in flight once more, and what becomes of that tells what to
+-- make of it. Returns how many are new. See herald.receive() for the arrays; found_ids as from herald.receipt_rows().
 CREATE OR REPLACE FUNCTION herald.keep_early(
     found_ids bigint[],
     gateways text[],
@@ -22,7 +23,8 @@ BEGIN
       FROM unnest(found_ids, gateways, accounts, message_ids, ids, attempt_ids, statuses, moments, errors)
            AS u (found_id, gateway, account, message_id, id, attempt_id, status, at, error)
      WHERE CASE WHEN u.found_id > 0
-                THEN (SELECT coalesce(n.attempt_id = u.attempt_id, u.status <> 'failed') AND n.send_status = 'sending' FROM public.whatsapp_notifications n WHERE n.id = u.found_id)
+                THEN (SELECT coalesce(n.attempt_id = u.attempt_id, u.status <> 'failed') AND n.send_status = 'sending'
+                      FROM public.whatsapp_notifications n WHERE n.id = u.found_id)
                 WHEN u.found_id IS NULL AND u.id IS NULL AND u.message_id NOT LIKE 'wamid.%'
                 THEN EXISTS (SELECT FROM public.whatsapp_notifications n
                               WHERE n.owner IS NOT NULL AND herald.is_account(n.sender, u.gateway, u.account))

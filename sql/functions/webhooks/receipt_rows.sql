@@ -1,5 +1,5 @@
--- herald.receipt_rows(…): of each receipt the id of its row, or NULL: no row of that account, now or at an earlier attempt, has this message.
--- See herald.receive().
+-- herald.receipt_rows(…): of each receipt the id of its row, or NULL: no row of that account, now or at an earlier attempt, has
+-- this message. See herald.receive().
 CREATE OR REPLACE FUNCTION herald.receipt_rows(gateways text[], accounts text[], message_ids text[], ids bigint[]) RETURNS bigint[]
 LANGUAGE sql STABLE
 AS $$

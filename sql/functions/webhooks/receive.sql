@@ -46,7 +46,8 @@ BEGIN
       FROM unnest(seconds) WITH ORDINALITY u (s, place);
     found_ids := herald.receipt_rows(gateways, accounts, message_ids, ids);
     SELECT array_agg(l.id) INTO locked_ids
-      FROM (SELECT w.id FROM public.whatsapp_notifications w WHERE w.id = ANY (found_ids) ORDER BY w.id FOR NO KEY UPDATE SKIP LOCKED) l;
+      FROM (SELECT w.id FROM public.whatsapp_notifications w
+            WHERE w.id = ANY (found_ids) ORDER BY w.id FOR NO KEY UPDATE SKIP LOCKED) l;
     IF EXISTS (SELECT f FROM unnest(found_ids) f WHERE f IS NOT NULL EXCEPT SELECT unnest(locked_ids)) THEN
         -- 0: locked by another
         SELECT array_agg(CASE WHEN f IS NOT NULL AND (f = ANY (locked_ids)) IS NOT TRUE THEN 0 ELSE f END ORDER BY place)
@@ -68,7 +69,8 @@ BEGIN
             UNION ALL
             SELECT 'early', kept WHERE kept > 0
         ), added AS (
-            INSERT INTO herald.receipt_counts AS c (kind, n) SELECT k.kind, k.n FROM counted k WHERE k.kind <> 'again' ORDER BY k.kind
+            INSERT INTO herald.receipt_counts AS c (kind, n) SELECT k.kind, k.n FROM counted k
+                WHERE k.kind <> 'again' ORDER BY k.kind
             ON CONFLICT (kind) DO UPDATE SET n = c.n + EXCLUDED.n
         )
         SELECT k.kind, k.n FROM counted k;

@@ -1,5 +1,5 @@
--- herald.was_account(id, sender, gateway, account): whether the sender of this row, or of one of its earlier attempts, is that account. See
--- herald.is_account().
+-- herald.was_account(id, sender, gateway, account): whether the sender of this row, or of one of its earlier attempts, is that
+-- account. See herald.is_account().
 CREATE OR REPLACE FUNCTION herald.was_account(row_id bigint, sender_name text, gateway_name text, account_id text) RETURNS boolean
 LANGUAGE sql STABLE
 AS $$

@@ -1,6 +1,6 @@
--- herald.web_looks(is_new): `pgherald web` looks, every few seconds: applies the receipts that came before the answer of their message, and
--- says that it is there, so that receipts can come. is_new: it was away before, be it from the database only. What has not looked for
--- ten seconds was away too.
+-- herald.web_looks(is_new): `pgherald web` looks, every few seconds: applies the receipts that came before the answer of their
+-- message, and says that it is there, so that receipts can come. is_new: it was away before, be it from the database only. What
+-- has not looked for ten seconds was away too.
 CREATE OR REPLACE FUNCTION herald.web_looks(is_new boolean) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
