@@ -5,6 +5,7 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 DESTDIR ?=
 PYTHON ?= /usr/bin/python3
+VERSIONS ?= 14 18
 PKG_CONFIG ?= pkg-config
 ifeq ($(origin CC),default)
 CC := gcc
@@ -29,8 +30,8 @@ FUZZED := $(filter $(foreach layer,base io gateway web,$(BUILD)/obj/$(layer)/%),
 # The libraries are asked for only where something is compiled: `make check` may have to install them first.
 PACKAGES := libpq libcurl yajl libsystemd libmicrohttpd libcrypto libqrencode
 GOALS := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out check check-fast demo psql bench torture fuzz clean help check-lint check-sql check-system check-sanitize check-fuzz \
-                    uninstall,$(GOALS)),)
+ifneq ($(filter-out check check-fast check-versions check-sql-% demo psql bench torture fuzz clean help check-lint check-sql check-system \
+                    check-sanitize check-fuzz uninstall,$(GOALS)),)
 MISSING := $(strip $(foreach p,$(PACKAGES),$(shell $(PKG_CONFIG) --exists $(p) 2>&1 || echo $(p))))
 ifneq ($(MISSING),)
 $(error missing libraries: $(MISSING); `tools/install-deps build` installs them on Debian and Ubuntu)
@@ -60,7 +61,7 @@ MAKEFLAGS += --no-print-directory
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all objects check check-fast check-unit check-lint check-sql check-system check-sanitize check-fuzz fuzz fuzz-programs demo psql \
+.PHONY: all objects check check-fast check-unit check-lint check-sql check-versions check-system check-sanitize check-fuzz fuzz fuzz-programs demo psql \
         bench torture install uninstall clean compile_commands.json help FORCE
 
 all: $(if $(wildcard src/main.c),$(BUILD)/pgherald,objects)
@@ -126,6 +127,11 @@ check-system:
 check-sql:
 	$(Q)$(MAKE) all
 	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) $(PYTEST) tests/system/test_sql_*.py
+
+# The same on the oldest and the newest PostgreSQL that pgherald runs on.
+check-versions: $(VERSIONS:%=check-sql-%)
+check-sql-%:
+	$(Q)PG_BIN=$$(tools/install-postgres $*) $(MAKE) check-sql
 
 # Within a minute: what shows most mistakes.
 check-fast:
@@ -236,6 +242,8 @@ help:
 	@echo 'make check          installs what is missing (Debian, Ubuntu), builds, runs every test'
 	@echo '     check-lint, check-unit, check-fuzz, check-sanitize, check-system: its parts'
 	@echo '     check-unit T=bell, check-system K=ring: one file of tests alone'
+	@echo '     PG_BIN=/usr/lib/postgresql/16/bin: tests use that PostgreSQL'
+	@echo 'make check-versions the SQL tests on PostgreSQL $(VERSIONS)'
 	@echo 'make check-fast     lint, unit tests and the SQL tests, within a minute'
 	@echo 'make demo           shows it at work, on a database of its own; EXAMPLE=rc_meters shows one of sql/examples alone'
 	@echo 'make psql           a migrated database with an example loaded, and psql in it; EXAMPLE=campaigns loads another'

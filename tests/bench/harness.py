@@ -35,7 +35,9 @@ def wait_until(condition, what, timeout_sec=60.0, pause_sec=0.02):
 
 
 def postgres_bin():
-    """The directory of the newest server's programs."""
+    """The directory of the server's programs: PG_BIN, or that of the newest."""
+    if os.environ.get("PG_BIN"):
+        return Path(os.environ["PG_BIN"]).resolve()
     for directory in sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: -int(p.parent.name)):
         if (directory / "initdb").exists():
             return directory

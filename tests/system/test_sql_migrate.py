@@ -139,6 +139,7 @@ def fresh_cluster():
 
 
 @pytest.mark.sanitize
+@pytest.mark.fails_from(16, reason="a role with CREATEROLE is no member of what it creates: it needs SET as well")
 def test_a_role_with_createrole_is_enough(fresh_cluster):
     fresh_cluster.sql("CREATE ROLE plain LOGIN")
     fresh_cluster.sql("CREATE ROLE admin LOGIN CREATEROLE")
