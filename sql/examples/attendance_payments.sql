@@ -89,9 +89,8 @@ SELECT a.attendance_id AS key,  -- what the trigger captures; it must reach an i
        -- it. What is no number is marked, as it could be anybody's name in herald.recipients: it is suppressed.
        coalesce(herald.e164(s.phone, :'country'), 'no number: ' || nullif(btrim(s.phone), '')) AS recipient,
        jsonb_build_object('student_id', s.student_id, 'phone', nullif(btrim(s.phone), ''), 'parent', s.parent, 'student', s.name,
-                          'class', s.class,
-                          'subject', a.subject, 'date', to_char(l.at, 'DD Mon YYYY'), 'time', to_char(l.at, 'HH12:MI AM'),
-                              'academy', p.name) AS data,
+                          'class', s.class, 'subject', a.subject, 'date', to_char(l.at, 'DD Mon YYYY'),
+                          'time', to_char(l.at, 'HH12:MI AM'), 'academy', p.name) AS data,
        a.scanned_at + interval '3 hours' AS expires_at  -- later than this nobody wants to hear it
   FROM academy.attendance a
   JOIN academy.students s ON s.student_id = a.student_id
@@ -104,8 +103,7 @@ SELECT y.payment_id AS key,
        y.payment_id::text AS dedup_key,
        coalesce(herald.e164(s.phone, :'country'), 'no number: ' || nullif(btrim(s.phone), '')) AS recipient,
        jsonb_build_object('student_id', s.student_id, 'phone', nullif(btrim(s.phone), ''), 'parent', s.parent, 'student', s.name,
-                          'class', s.class,
-                          'amount', to_char(y.amount, 'FM999,999,999,990.00'),
+                          'class', s.class, 'amount', to_char(y.amount, 'FM999,999,999,990.00'),
                           'month', to_char(y.for_month, 'FMMonth'), 'year', to_char(y.for_month, 'YYYY'),
                           'time', to_char(y.paid_at AT TIME ZONE p.timezone, 'DD Mon YYYY, HH12:MI AM'), 'academy', p.name) AS data
   FROM academy.payments y

@@ -222,7 +222,7 @@ BEGIN
         SELECT a.enrolment_paused INTO is_paused FROM campaigns.accounts a WHERE a.account_id = NEW.account_id FOR SHARE;
         IF NOT is_paused THEN
             UPDATE campaigns.enrolments e SET started_at = clock_timestamp()
-                WHERE e.contact_id = NEW.contact_id AND e.started_at IS NULL;
+             WHERE e.contact_id = NEW.contact_id AND e.started_at IS NULL;
         END IF;
     END IF;
     IF TG_OP = 'UPDATE' AND NEW.paid_at IS NULL THEN
@@ -271,7 +271,7 @@ BEGIN
         ON CONFLICT (name, locale) DO UPDATE SET body = EXCLUDED.body;
         DELETE FROM public.whatsapp_notifications n
          WHERE n.rule = 'campaigns' AND n.template = 'campaign_day_' || NEW.day AND n.send_status = 'failed'
-             AND n.attempt_id IS NULL;
+           AND n.attempt_id IS NULL;
     END IF;
     RETURN NULL;
 END
@@ -300,7 +300,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT min(u.free) - (SELECT count(*) FROM herald.lanes l JOIN public.whatsapp_notifications n ON n.lane = l.id
                            WHERE l.sender = 'campaigns-' || room.account_id AND n.next_at IS NOT NULL AND n.owner IS NULL
-                               AND NOT n.behind),
+                             AND NOT n.behind),
            min(p.n)
       FROM herald.senders s
      CROSS JOIN LATERAL herald.limit_use(s, clock_timestamp()) u
@@ -410,14 +410,14 @@ SELECT NULL, format('day %s', d.day), format('it has no message in language "%s"
  CROSS JOIN (SELECT c.language, count(*) AS n FROM campaigns.contacts c WHERE c.paid_at IS NULL GROUP BY c.language) l
  WHERE NOT EXISTS (SELECT FROM campaigns.days t WHERE t.day = d.day AND t.language = l.language)
 UNION ALL
-SELECT NULL, 'all campaigns', h.reason, 'Nobody is told anything until that is over: pgherald resume '
-    || concat_ws(' ', h.kind, nullif(h.name, ''))
+SELECT NULL, 'all campaigns', h.reason,
+       'Nobody is told anything until that is over: pgherald resume ' || concat_ws(' ', h.kind, nullif(h.name, ''))
   FROM herald.holds h
  WHERE (h.kind IN ('rule', 'channel') AND h.name = 'campaigns' OR h.kind = 'all') AND h.cause <> 'opt-out'
-     AND (h.until IS NULL OR h.until > now())
+   AND (h.until IS NULL OR h.until > now())
 UNION ALL
-SELECT NULL, format('day %s', t.day), format('its image %s did not reach %s contacts, of late: %s', p.media ->> 'url', count(*),
-                                             min(p.error)),
+SELECT NULL, format('day %s', t.day),
+       format('its image %s did not reach %s contacts, of late: %s', p.media ->> 'url', count(*), min(p.error)),
        CASE p.send_status WHEN 'failed' THEN 'Give it another address in campaigns.days, or see to the server that has it.'
                           ELSE 'They have the text alone: what kept it until their account''s hours were over is in the '
                                'attempts, or a limit.' END
@@ -425,7 +425,7 @@ SELECT NULL, format('day %s', t.day), format('its image %s did not reach %s cont
   JOIN public.whatsapp_notifications n ON n.id = p.part_of
   JOIN campaigns.days t ON n.template = 'campaign_day_' || t.day AND n.locale = t.language AND p.media ->> 'url' = ANY (t.images)
  WHERE p.rule = 'campaigns' AND p.dedup_key IS NULL AND p.send_status IN ('failed', 'expired')
-     AND p.created_at > now() - interval '7 days'
+   AND p.created_at > now() - interval '7 days'
  GROUP BY t.day, p.media ->> 'url', p.send_status
 UNION ALL
 SELECT c.account_id, format('contact %s, %s', c.contact_id, c.name), 'not finished within 60 days, and not told anything more',
@@ -478,7 +478,7 @@ ON CONFLICT DO NOTHING;
 
 SELECT herald.add_rule('campaigns', 'campaigns.due', every => '1 min', channel => 'campaigns', max_attempts => 3, recheck => true,
                        in_doubt_grace => '2 min', max_age => '60 days', flood_limit => 100000, forget_after => '180 days',
-                           delete_after => '1 year');
+                       delete_after => '1 year');
 
 COMMIT;
 

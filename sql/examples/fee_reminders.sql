@@ -205,11 +205,10 @@ SELECT extract(epoch FROM f.hour)::bigint || '/' || md5(f.rule || '/' || f.error
        'administrator' AS recipient,
        jsonb_build_object('rule', f.rule, 'error', left(f.error, 300), 'id', f.id) AS data
   FROM (SELECT date_trunc('hour', n.created_at) AS hour, coalesce(n.payload ->> 'rule', '') AS rule,
-        coalesce(n.error, n.send_status) AS error,
-               min(n.id) AS id
+               coalesce(n.error, n.send_status) AS error, min(n.id) AS id
           FROM public.whatsapp_notifications n
          WHERE n.rule = 'fee_reminders' AND n.send_status IN ('failed', 'expired')
-             AND n.created_at > herald.now() - interval '1 day'
+           AND n.created_at > herald.now() - interval '1 day'
          GROUP BY 1, 2, 3) f;
 
 -- How it went: a line a day, in Karachi. success_percent is of those whose fate is known; times are from planning to acceptance.

@@ -54,8 +54,8 @@ SELECT n.id::text AS dedup_key,
 CREATE OR REPLACE VIEW oversight.failing AS
 SELECT to_char(now(), 'YYYY-MM-DD HH24') AS dedup_key,
        'administrator' AS recipient,
-       jsonb_build_object('failed', f.failed, 'total', f.total, 'percent', round(100.0 * f.failed / f.total), 'example',
-                          left(f.example, 200)) AS data
+       jsonb_build_object('failed', f.failed, 'total', f.total, 'percent', round(100.0 * f.failed / f.total),
+                          'example', left(f.example, 200)) AS data
   FROM (SELECT count(*) AS total, count(*) FILTER (WHERE n.send_status = 'failed') AS failed,
                max(n.error) FILTER (WHERE n.send_status = 'failed') AS example
           FROM public.whatsapp_notifications n

@@ -162,7 +162,7 @@ SELECT (n.created_at AT TIME ZONE z.value)::date AS day, n.nocs_name, n.duration
   JOIN herald.settings z ON z.name = 'timezone'
   LEFT JOIN public.whatsapp_notifications d ON d.id = n.digest_id
  CROSS JOIN LATERAL (SELECT coalesce(d.send_status, n.send_status) AS status,
-                     coalesce(d.delivered_at, n.delivered_at) AS delivered_at,
+                            coalesce(d.delivered_at, n.delivered_at) AS delivered_at,
                             coalesce(d.read_at, n.read_at) AS read_at) m
  WHERE n.rule = 'rc_meters' AND n.meter_number IS NOT NULL
  GROUP BY 1, 2, 3;

@@ -18,8 +18,8 @@ SELECT n.id AS key,
   LEFT JOIN herald.attempts a ON a.attempt_id = n.attempt_id AND a.notification_id = n.id
  WHERE n.send_status = 'failed' AND n.body IS NOT NULL AND n.part_of IS NULL
    AND greatest(n.created_at, n.sent_at, a.at) > clock_timestamp() - interval '2 days'
-   AND NOT EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'recipient' AND h.cause = 'opt-out'
-                   AND h.name IN (n.target, n.recipient))
+   AND NOT EXISTS (SELECT FROM herald.holds h
+                    WHERE h.kind = 'recipient' AND h.cause = 'opt-out' AND h.name IN (n.target, n.recipient))
    AND (p.name IS NOT NULL OR c.fallback <> 'email' AND n.target_kind = 'individual' AND n.target LIKE '+%');
 COMMENT ON VIEW herald.fallback_due
     IS 'What the rule "fallback" tells: messages that failed for good, on the fallback of their channel';

@@ -2,6 +2,6 @@
 -- herald.gateway_template().
 CREATE OR REPLACE VIEW herald.gateway_languages AS
 SELECT t.name AS template, t.gateway_name,
-    lower(replace(coalesce(t.gateway_locale, nullif(t.locale, ''), 'en'), '-', '_')) AS language
+       lower(replace(coalesce(t.gateway_locale, nullif(t.locale, ''), 'en'), '-', '_')) AS language
   FROM herald.templates t WHERE t.gateway_name IS NOT NULL;
 COMMENT ON VIEW herald.gateway_languages IS 'Under which name and in which languages gateways know our templates';

@@ -32,8 +32,8 @@ BEGIN
 EXCEPTION
     WHEN lock_not_available THEN
         RAISE EXCEPTION 'could not lock % within 2 s to add its capture triggers: another session holds it', tab
-            USING HINT = 'Nothing was changed. Call herald.watch() again when the long transaction on it has ended (see '
-                         'pg_stat_activity).';
+            USING HINT = 'Nothing was changed. Call herald.watch() again when the long transaction on it has ended '
+                         '(see pg_stat_activity).';
     WHEN insufficient_privilege THEN
         RAISE EXCEPTION '% may not add triggers to %', current_user, tab
             USING HINT = format('Call herald.watch() as its owner, or GRANT TRIGGER ON %s TO %I.', tab, current_user);

@@ -75,7 +75,7 @@ BEGIN
         PERFORM setval('herald.attempt_seq', greatest(last_attempt, q.last_value)) FROM herald.attempt_seq q;
         in_doubt := herald.put_in_doubt(ARRAY(
             SELECT n.id FROM public.whatsapp_notifications n
-                WHERE n.owner = incarnation AND NOT n.attempt_id = ANY (in_flight) FOR NO KEY UPDATE),
+             WHERE n.owner = incarnation AND NOT n.attempt_id = ANY (in_flight) FOR NO KEY UPDATE),
             'another database server answers, which may not have received what became of it');
     END IF;
     WITH given AS (

@@ -25,7 +25,7 @@ BEGIN
     DELETE FROM herald.holds h
      WHERE (h.kind, h.name, h.cause) IN (SELECT l.kind, l.name, l.cause FROM herald.holds l
                                           WHERE l.kind = 'sender' AND l.cause = 'blocked' AND l.proof = 'receipt'
-                                              AND l.name = ANY (acknowledging)
+                                            AND l.name = ANY (acknowledging)
                                             FOR UPDATE SKIP LOCKED);
     IF FOUND THEN
         PERFORM herald.ring_bell();

@@ -35,7 +35,7 @@ BEGIN
                                    AND (o.acknowledge_by IS NOT NULL
                                         OR EXISTS (SELECT FROM herald.holds h
                                                     WHERE h.kind = 'sender' AND h.name = o.sender AND h.cause = 'blocked'
-                                                        AND h.proof = 'receipt'))));
+                                                      AND h.proof = 'receipt'))));
         UPDATE herald.sender_state s SET acknowledge_by = CASE WHEN NOT is_heard AND ids <> '{}' THEN moment + patience END
          WHERE s.sender = stalled.sender;
         IF ids = '{}' THEN

@@ -23,12 +23,13 @@ BEGIN
                 ELSE 'its gateway did not say that it is logged out' END;
     UPDATE herald.health x
        SET is_well = is_paired, reason = why,
-           purpose = CASE WHEN NOT (is_done OR is_over AND h.purpose = 'pair') THEN x.purpose END, purpose_until = CASE
-               WHEN NOT is_over THEN x.purpose_until END,
+           purpose = CASE WHEN NOT (is_done OR is_over AND h.purpose = 'pair') THEN x.purpose END,
+           purpose_until = CASE WHEN NOT is_over THEN x.purpose_until END,
            code = CASE WHEN NOT is_over THEN its_code END,
            code_until = CASE WHEN NOT is_over AND its_code IS NOT NULL THEN moment + interval '10 s' END,
            -- One that is not to be used is not asked how it is: that might start it again.
-           ask_at = CASE WHEN NOT is_over THEN moment + interval '2 s' WHEN is_paired THEN herald.next_health_at()
+           ask_at = CASE WHEN NOT is_over THEN moment + interval '2 s'
+                         WHEN is_paired THEN herald.next_health_at()
                          ELSE 'infinity' END
      WHERE x.sender = sender_name;
     IF is_paired THEN

@@ -19,7 +19,7 @@ BEGIN
                         WHEN n.part_of IS NOT NULL THEN format('a part of notification %s', n.part_of)
                         WHEN n.rule = 'fallback' THEN format('in place of notification %s, which failed',
                                                              split_part(n.dedup_key, '/', 1))
-                                                             ELSE format('planned by rule "%s", key "%s"', n.rule, n.dedup_key) END
+                        ELSE format('planned by rule "%s", key "%s"', n.rule, n.dedup_key) END
                    || coalesce(format(', for "%s"', n.recipient), '') AS what
             UNION ALL
             SELECT a.at, 1, format('attempt %s by %s: %s', a.attempt_id, coalesce(a.sender, 'nobody'),

@@ -12,10 +12,10 @@ BEGIN
         WHEN 'pending' THEN CASE WHEN n.error LIKE 'not confirmed: %'
                                  THEN format('its rule''s source is asked at %s whether it still holds it; %s',
                                              herald.local_time(n.next_at), n.error)
-                                 WHEN n.gathers THEN 'it waits to be told with others of its rule, at '
-                                     || herald.local_time(n.next_at)
+                                 WHEN n.gathers
+                                 THEN 'it waits to be told with others of its rule, at ' || herald.local_time(n.next_at)
                                  WHEN n.part_of IS NOT NULL AND n.next_at = n.expires_at
-                                     THEN 'it waits until what comes before it was accepted'
+                                 THEN 'it waits until what comes before it was accepted'
                                  WHEN n.behind THEN 'it waits for the message to the same recipient that is in flight'
                                  WHEN n.next_at = 'infinity' THEN 'it waits until what holds it is resumed'
                                  WHEN n.next_at > moment THEN 'it is due at ' || herald.local_time(n.next_at)
@@ -52,10 +52,11 @@ BEGIN
         SELECT 'its recipient has quiet hours until ' || herald.local_time(q.until)
           FROM herald.recipients p CROSS JOIN LATERAL (SELECT herald.quiet_until(p, moment) AS until) q
          WHERE (p.name = n.recipient OR p.address = n.target) AND p.channel = n.channel AND p.quiet_hours IS NOT NULL
-             AND q.until IS NOT NULL
+           AND q.until IS NOT NULL
            AND NOT EXISTS (SELECT FROM herald.rules r WHERE r.name = n.rule AND r.urgent);
-    RETURN QUERY SELECT 'it waits until its rule''s source has confirmed that it is still true' FROM herald.rechecks c
-        WHERE c.rule = n.rule LIMIT 1;
+    RETURN QUERY
+        SELECT 'it waits until its rule''s source has confirmed that it is still true'
+          FROM herald.rechecks c WHERE c.rule = n.rule LIMIT 1;
     IF NOT EXISTS (SELECT FROM herald.senders s WHERE s.enabled AND s.channel = n.channel
                    AND (lane.sender IS NULL OR s.name = lane.sender)) THEN
         RETURN NEXT CASE WHEN lane.sender IS NULL THEN format('no sender of channel "%s" is enabled', n.channel)
@@ -64,7 +65,7 @@ BEGIN
         RETURN QUERY
             SELECT e.* FROM herald.senders s CROSS JOIN LATERAL herald.explain_sender(s, moment) e
              WHERE s.enabled AND s.channel = n.channel AND (lane.sender IS NULL OR s.name = lane.sender)
-                 ORDER BY s.priority DESC, s.name;
+             ORDER BY s.priority DESC, s.name;
     END IF;
     IF NOT EXISTS (SELECT FROM herald.listeners l WHERE l.seen_at > moment - interval '2 min') THEN
         RETURN NEXT 'no daemon has been seen for two minutes: is pgherald running?';

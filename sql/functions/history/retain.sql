@@ -23,10 +23,10 @@ BEGIN
         step_ends := clock_timestamp() + interval '10 ms';
         default_age := nullif(herald.setting(walk.what || '_after'), '');
         SELECT least(min(a.age), default_age),
-            md5(concat(string_agg(format('%L %s', r.name, a.age), ',' ORDER BY r.name), default_age))
+               md5(concat(string_agg(format('%L %s', r.name, a.age), ',' ORDER BY r.name), default_age))
           INTO shortest, these_terms
-          FROM herald.rules r CROSS JOIN LATERAL (SELECT CASE walk.what WHEN 'forget' THEN r.forget_after
-                                                              ELSE r.delete_after END AS age) a;
+          FROM herald.rules r
+         CROSS JOIN LATERAL (SELECT CASE walk.what WHEN 'forget' THEN r.forget_after ELSE r.delete_after END AS age) a;
         CONTINUE WHEN shortest IS NULL AND walk.passed_id IS NULL;
         IF walk.passed_id IS NULL THEN
             walk.began_at := moment;
@@ -37,7 +37,7 @@ BEGIN
                 -- What was learned of an attempt after its message had been blanked.
                 DELETE FROM herald.attempts a USING public.whatsapp_notifications n LEFT JOIN herald.rules r ON r.name = n.rule
                  WHERE n.id = a.notification_id AND a.at < moment - shortest
-                     AND a.at < moment - coalesce(r.forget_after, default_age)
+                   AND a.at < moment - coalesce(r.forget_after, default_age)
                    AND n.next_at IS NULL AND n.body IS NULL;
             END IF;
         END IF;
@@ -46,7 +46,7 @@ BEGIN
         END IF;
         WHILE walk.passed_id IS NOT NULL LOOP
             SELECT max(n.id) AS last_id, count(*) < 100 OR min(n.created_at) > moment - shortest AS is_last,
-                min(n.id) FILTER (WHERE n.wants AND NOT n.is_ripe) AS left_id,
+                   min(n.id) FILTER (WHERE n.wants AND NOT n.is_ripe) AS left_id,
                    array_agg(n.id ORDER BY n.id) FILTER (WHERE n.wants AND n.is_ripe) AS ripe
               INTO chunk
               FROM (SELECT w.id, w.created_at, a.age IS NOT NULL AND (walk.what = 'delete' OR w.says_something) AS wants,
@@ -59,7 +59,7 @@ BEGIN
                                                          default_age) AS age) a) n;
             WITH free AS MATERIALIZED (
                 SELECT w.id FROM public.whatsapp_notifications w
-                    WHERE w.id = ANY (chunk.ripe) AND w.next_at IS NULL FOR UPDATE SKIP LOCKED
+                 WHERE w.id = ANY (chunk.ripe) AND w.next_at IS NULL FOR UPDATE SKIP LOCKED
             ), deleted AS (
                 DELETE FROM public.whatsapp_notifications n USING free f WHERE n.id = f.id AND walk.what = 'delete'
             ), blanked AS (
@@ -78,8 +78,9 @@ BEGIN
             walk.passed_id := CASE WHEN NOT chunk.is_last THEN chunk.last_id END;
             EXIT WHEN clock_timestamp() > step_ends;
         END LOOP;
-        UPDATE herald.retention r SET (passed_id, began_at, first_id, terms) = (walk.passed_id, walk.began_at, walk.first_id,
-            walk.terms) WHERE r.what = walk.what;
+        UPDATE herald.retention r
+           SET (passed_id, began_at, first_id, terms) = (walk.passed_id, walk.began_at, walk.first_id, walk.terms)
+         WHERE r.what = walk.what;
     END LOOP;
     RETURN EXISTS (SELECT FROM herald.retention r WHERE r.passed_id IS NOT NULL);
 END

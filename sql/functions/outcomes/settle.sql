@@ -56,9 +56,9 @@ BEGIN
                                      THEN coalesce(s.acknowledge_by, moment + herald.setting('acknowledge_limit')::interval) END,
                trusted = (SELECT CASE WHEN s.trusted + count(w) < coalesce(r.max_in_flight, 100) THEN s.trusted + count(w) END
                             FROM herald.senders r JOIN unnest(working) w ON w = r.name
-                                WHERE r.name = s.sender GROUP BY r.max_in_flight)
-         WHERE s.sender = ANY (working) AND (s.failures > 0 OR s.trusted IS NOT NULL OR s.acknowledged_at IS NOT NULL
-                                             AND s.acknowledge_by IS NULL);
+                           WHERE r.name = s.sender GROUP BY r.max_in_flight)
+         WHERE s.sender = ANY (working)
+           AND (s.failures > 0 OR s.trusted IS NOT NULL OR s.acknowledged_at IS NOT NULL AND s.acknowledge_by IS NULL);
         IF EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = ANY (working)) THEN
             RETURN QUERY SELECT o.* FROM herald.open_senders(working) o;
         END IF;

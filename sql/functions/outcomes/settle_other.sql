@@ -34,7 +34,8 @@ BEGIN
         PERFORM herald.settle_late(the_id, the_attempt_id, outcome, code, NULL, reply_body, why);
         RETURN;
     END IF;
-    scope := CASE WHEN CASE scope WHEN 'template' THEN n.template WHEN 'recipient' THEN n.target ELSE '' END IS NOT NULL THEN scope
+    scope := CASE WHEN CASE scope WHEN 'template' THEN n.template WHEN 'recipient' THEN n.target ELSE '' END IS NOT NULL
+                  THEN scope
                   ELSE 'message' END;
     SELECT r.* INTO rule FROM herald.rules r WHERE r.name = n.rule;
     INSERT INTO herald.attempts (attempt_id, notification_id, sender, outcome, scope, response_code, response_body, error,
@@ -74,14 +75,14 @@ BEGIN
             again := greatest(again, moment + herald.backoff(1));
         ELSE
             SELECT h.until INTO held_until FROM herald.holds h
-                WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender;
+             WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender;
             again := CASE
                 -- It had worked. Perhaps its gateway can't bear this one message, which must not be the first each time that it
                 -- is opened.
                 WHEN held_until IS NULL AND code BETWEEN 400 AND 499 AND code NOT IN (401, 407, 408, 429)
                 THEN moment + herald.backoff((SELECT count(*)::int FROM herald.attempts a
                                                WHERE a.notification_id = the_id AND a.outcome = 'wait'
-                                                   AND a.scope = settle_other.scope))
+                                                 AND a.scope = settle_other.scope))
                 WHEN held_until <= moment THEN moment  -- a probe: the next one is another
                 ELSE herald.not_below_floor(n.lane, n.created_at) END;
         END IF;

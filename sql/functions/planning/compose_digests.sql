@@ -19,7 +19,7 @@ BEGIN
         SELECT g.lane, g.target, g.target_kind, g.channel, g.recipient, g.locale, g.ids, g.expires_at, f.data
           FROM (SELECT min(n.lane) AS lane, n.target, min(n.target_kind) AS target_kind, l.channel, min(n.recipient) AS recipient,
                        min(n.locale) AS locale, array_agg(n.id ORDER BY n.id) AS ids, max(n.expires_at) AS expires_at,
-                           count(*) AS n,
+                       count(*) AS n,
                        (array_agg(n.body ORDER BY n.id))[:rule.digest_length] AS lines, min(n.next_at) AS first_at
                   FROM herald.lanes l JOIN public.whatsapp_notifications n ON n.lane = l.id
                  WHERE l.rule = rule.name AND n.gathers AND n.send_status = 'pending' AND n.owner IS NULL AND NOT n.behind
@@ -27,7 +27,8 @@ BEGIN
                  GROUP BY l.channel, l.sender, l.priority, n.target) g  -- there may be two lanes of one kind
          CROSS JOIN LATERAL (SELECT jsonb_build_object(
                     'count', g.n, 'list', array_to_string(g.lines, E'\n'),
-                    'more', CASE WHEN g.n > rule.digest_length THEN format('+ %s more', g.n - rule.digest_length)
+                    'more', CASE WHEN g.n > rule.digest_length
+                                 THEN format('+ %s more', g.n - rule.digest_length)
                                  ELSE '' END) AS data) f
          WHERE g.first_at <= moment LOOP
         SELECT t.* INTO wanted FROM herald.templates t
@@ -41,8 +42,7 @@ BEGIN
                                                         known_to_gateway.message)) END;
         INSERT INTO public.whatsapp_notifications
                (rule, dedup_key, recipient, target_kind, target, channel, template, locale, body, payload, send_status, error,
-                next_at,
-                expires_at, gateway_template, lane, confirmed_at)
+                next_at, expires_at, gateway_template, lane, confirmed_at)
         VALUES (rule.name, 'digest/' || one.ids[1], one.recipient, one.target_kind, one.target, one.channel, rule.digest_template,
                 wanted.locale, rendered.body, one.data, CASE WHEN problem IS NULL THEN 'pending' ELSE 'failed' END, problem,
                 CASE WHEN problem IS NULL THEN moment END, one.expires_at, known_to_gateway.message, one.lane, 'infinity')

@@ -103,7 +103,7 @@ BEGIN
             why := SQLERRM || ' (SQLSTATE ' || SQLSTATE || ')';
             error := CASE WHEN herald.error_is_of_row(SQLSTATE)
                           THEN format('PostgreSQL refused one of its rows (SQLSTATE %s); pgherald check says why', SQLSTATE)
-                              ELSE why END;
+                          ELSE why END;
     END;
 
     n_found := done.found;

@@ -78,7 +78,7 @@ BEGIN
                              WHERE t.gateway_name IS NOT NULL OFFSET 0) g ON true
          CROSS JOIN LATERAL (SELECT herald.too_large(w.to_channel, a.sender,
                                                      CASE WHEN w.body IS NULL THEN coalesce(w.template, rule.template) END,
-                                                   b.body, w.data, g.message) AS problem OFFSET 0) z
+                                                     b.body, w.data, g.message) AS problem OFFSET 0) z
          CROSS JOIN LATERAL (
                SELECT CASE WHEN a.target IS NULL THEN 'suppressed'
                            WHEN b.body IS NULL OR g.problem IS NOT NULL OR z.problem IS NOT NULL THEN 'failed'
@@ -102,7 +102,7 @@ BEGIN
     ), counted AS (
         SELECT count(*) FILTER (WHERE m.send_status = 'pending') AS pending, count(*) AS new,
                count(*) FILTER (WHERE m.send_status = 'suppressed') AS suppressed,
-                   count(*) FILTER (WHERE m.send_status = 'failed') AS failed
+               count(*) FILTER (WHERE m.send_status = 'failed') AS failed
           FROM made m
     ), this_minute AS (
         INSERT INTO herald.counts AS c (kind, name, span_sec, bucket, n)

@@ -54,16 +54,16 @@ BEGIN
         END LOOP;
         WITH made AS (
             SELECT n.id, n.recipient, n.target, n.send_status, n.error, n.body,
-                   (SELECT min(t.at) FROM unnest(moments, last_ids) t (at, id)
-                    WHERE t.id >= n.id) AT TIME ZONE herald.setting('timezone') AS at
+                   (SELECT min(t.at) FROM unnest(moments, last_ids) t (at, id) WHERE t.id >= n.id)
+                       AT TIME ZONE herald.setting('timezone') AS at
               FROM public.whatsapp_notifications n WHERE n.rule = the_rule.name AND n.id > last_id AND n.part_of IS NULL
         ), figures AS (
             SELECT 1 AS place, 'total' AS what, NULL AS label, count(*) AS messages, count(DISTINCT m.target) AS targets,
-                NULL AS sample
+                   NULL AS sample
               FROM made m WHERE m.send_status = 'pending'
             UNION ALL
-            SELECT 2, 'day', m.at::date::text, count(*), count(DISTINCT m.target), NULL FROM made m
-                WHERE m.send_status = 'pending' GROUP BY 3
+            SELECT 2, 'day', m.at::date::text, count(*), count(DISTINCT m.target), NULL
+              FROM made m WHERE m.send_status = 'pending' GROUP BY 3
             UNION ALL
             (SELECT 3, 'hour', to_char(date_trunc('hour', m.at), 'YYYY-MM-DD HH24:00'), count(*), count(DISTINCT m.target), NULL
                FROM made m WHERE m.send_status = 'pending' GROUP BY 3 ORDER BY 4 DESC, 3 LIMIT 1)

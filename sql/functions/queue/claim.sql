@@ -49,10 +49,10 @@ BEGIN
                (SELECT array_agg(n.sender) AS senders, array_agg(n.target) AS targets, min(n.next_at) AS first_lease,
                        coalesce(array_agg(n.sender) FILTER (WHERE n.owner = incarnation), '{}') AS own
                   FROM public.whatsapp_notifications n
-                      WHERE n.owner IS NOT NULL AND n.attempt_id >= (SELECT f.attempt_id FROM herald.floors f)) f
+                 WHERE n.owner IS NOT NULL AND n.attempt_id >= (SELECT f.attempt_id FROM herald.floors f)) f
          CROSS JOIN LATERAL (
-               SELECT array_agg(o.name ORDER BY o.priority DESC, o.name) AS names, array_agg(o.channel
-                   ORDER BY o.priority DESC, o.name) AS channels,
+               SELECT array_agg(o.name ORDER BY o.priority DESC, o.name) AS names,
+                      array_agg(o.channel ORDER BY o.priority DESC, o.name) AS channels,
                       array_agg(o.free ORDER BY o.priority DESC, o.name) AS free, bool_or(o.is_counted) AS is_counted
                  FROM herald.sender_room(moment, room, f.senders, f.own) o WHERE o.free > 0) r
          WHERE s.name = 'request_time_limit';
@@ -66,7 +66,8 @@ BEGIN
     SELECT count(*), array_agg(m.id), array_agg(m.target), array_agg(m.action), array_agg(m.sender)
       INTO met, ids, targets, actions, senders
       FROM (SELECT c.id, c.target, coalesce(l.sender, '#' || l.channel) AS sender,
-                   CASE WHEN c.send_status = 'in_doubt' THEN 'decide' WHEN c.expires_at <= moment THEN 'expire'
+                   CASE WHEN c.send_status = 'in_doubt' THEN 'decide'
+                        WHEN c.expires_at <= moment THEN 'expire'
                         ELSE 'take' END AS action
               FROM herald.lanes l
              CROSS JOIN LATERAL (

@@ -9,9 +9,9 @@ BEGIN
     RETURN EXISTS (SELECT FROM herald.lanes l
                     WHERE EXISTS (SELECT FROM public.whatsapp_notifications n
                                    WHERE n.lane = l.id AND n.next_at BETWEEN l.floor AND moment AND n.owner IS NULL
-                                       AND NOT n.behind OFFSET 0))
+                                     AND NOT n.behind OFFSET 0))
         OR EXISTS (SELECT FROM public.whatsapp_notifications n
                     WHERE n.owner IS NOT NULL AND n.attempt_id >= (SELECT f.attempt_id FROM herald.floors f)
-                        AND n.next_at <= moment);
+                      AND n.next_at <= moment);
 END
 $$;

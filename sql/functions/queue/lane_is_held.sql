@@ -6,8 +6,8 @@ LANGUAGE sql STABLE
 AS $$
     SELECT EXISTS (SELECT FROM herald.holds h
                     WHERE h.cause <> 'opt-out' AND h.kind IN ('all', 'rule', 'channel') AND h.name IN ('', lane.rule, lane.channel)
-                      AND (h.kind = 'all' OR h.kind = 'rule' AND h.name = lane.rule OR h.kind = 'channel'
-                           AND h.name = lane.channel))
+                      AND (h.kind = 'all' OR h.kind = 'rule' AND h.name = lane.rule
+                           OR h.kind = 'channel' AND h.name = lane.channel))
         OR (SELECT bool_and(EXISTS (SELECT FROM herald.holds h
                                     WHERE h.cause <> 'opt-out' AND h.kind = 'sender' AND h.name = s.name OFFSET 0))
               FROM herald.senders s

@@ -12,10 +12,10 @@ BEGIN
                CASE WHEN i.part > 30 THEN format('a message has at most 30 media, and this one has %s', jsonb_array_length(m.media))
                     WHEN octet_length(i.media::text) > 8192 THEN 'its media is described in more than 8192 bytes'
                     WHEN jsonb_typeof(i.media) <> 'object'
-                        OR NOT coalesce(i.media ->> 'type', '') IN ('image', 'video', 'audio', 'document')
+                         OR NOT coalesce(i.media ->> 'type', '') IN ('image', 'video', 'audio', 'document')
                     THEN 'its media is no object with a "type" of image, video, audio or document'
                     WHEN coalesce(i.media ->> 'url', '') !~ '^https?://[^[:space:]]+$'
-                        THEN 'its media has no "url" that begins with http:// or https://'
+                    THEN 'its media has no "url" that begins with http:// or https://'
                END AS problem
           FROM unnest(ids, medias) m (id, media)
          CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(m.media) WHEN 'array' THEN m.media
@@ -31,8 +31,7 @@ BEGIN
                 send_status, error, next_at, created_at, expires_at, locale, lane)
         SELECT i.id, n.rule, n.recipient, n.target_kind, n.target, n.channel, n.sender,
                CASE WHEN i.problem IS NULL THEN coalesce(i.media ->> 'caption', '') ELSE '' END, n.payload,
-                   CASE WHEN octet_length(i.media::text) <= 8192 THEN i.media END,
-               n.id, c.next_part,
+               CASE WHEN octet_length(i.media::text) <= 8192 THEN i.media END, n.id, c.next_part,
                CASE WHEN i.problem IS NULL THEN 'pending' ELSE 'failed' END, i.problem,
                CASE WHEN i.problem IS NULL THEN n.expires_at END, n.created_at, n.expires_at, n.locale, n.lane
           FROM item i JOIN public.whatsapp_notifications n ON n.id = i.main LEFT JOIN chained c ON c.id = i.id

@@ -3,6 +3,6 @@
 CREATE OR REPLACE FUNCTION herald.is_group_id(id text) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 AS $$
-    SELECT id ~ '^([0-9]{5,16}-[0-9]{10}|120363[0-9]{12,26})@g\.us$' OR octet_length(id) <= 256
-        AND id ~ '^Y2FwaV9ncm91cD[A-Za-z0-9+/=_-]+$'
+    SELECT id ~ '^([0-9]{5,16}-[0-9]{10}|120363[0-9]{12,26})@g\.us$'
+        OR octet_length(id) <= 256 AND id ~ '^Y2FwaV9ncm91cD[A-Za-z0-9+/=_-]+$'
 $$;

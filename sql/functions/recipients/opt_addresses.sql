@@ -14,8 +14,8 @@ BEGIN
     IF asked = '' THEN
         RAISE EXCEPTION 'nobody is named' USING HINT = 'Give a number (+8801712345678), or the name of a recipient.';
     END IF;
-    SELECT coalesce(array_agg(p.channel), ARRAY[CASE WHEN asked LIKE '%@%' AND NOT herald.is_group_id(asked) THEN 'email'
-                                                     ELSE 'whatsapp' END])
+    SELECT coalesce(array_agg(p.channel),
+                    ARRAY[CASE WHEN asked LIKE '%@%' AND NOT herald.is_group_id(asked) THEN 'email' ELSE 'whatsapp' END])
       INTO channels FROM herald.recipients p WHERE p.name = asked;
     SELECT array_agg(DISTINCT f.address) FILTER (WHERE f.address IS NOT NULL), min(r.problem) INTO addresses, problem
       FROM unnest(channels) c (channel)

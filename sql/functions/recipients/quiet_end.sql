@@ -4,9 +4,9 @@ CREATE OR REPLACE FUNCTION herald.quiet_end(message public.whatsapp_notification
 LANGUAGE sql STABLE
 AS $$
     SELECT max(herald.quiet_until(p, moment))
-      FROM (SELECT r FROM herald.recipients r WHERE r.name = message.recipient AND r.channel = message.channel
-            AND r.quiet_hours IS NOT NULL
+      FROM (SELECT r FROM herald.recipients r
+             WHERE r.name = message.recipient AND r.channel = message.channel AND r.quiet_hours IS NOT NULL
             UNION ALL
-            SELECT r FROM herald.recipients r WHERE r.address = message.target AND r.channel = message.channel
-                AND r.quiet_hours IS NOT NULL) q (p);
+            SELECT r FROM herald.recipients r
+             WHERE r.address = message.target AND r.channel = message.channel AND r.quiet_hours IS NOT NULL) q (p);
 $$;

@@ -32,7 +32,8 @@ BEGIN
     still_name := format('herald.%I', 'still_' || rule.id);
     keys_name := format('herald.%I', 'keys_' || rule.id);
 
-    SELECT string_agg(CASE WHEN s.attname IS NULL THEN format('NULL::%s', d.type)
+    SELECT string_agg(CASE WHEN s.attname IS NULL
+                           THEN format('NULL::%s', d.type)
                            ELSE format('s.%I::%s', d.attname, d.type) END, ', ' ORDER BY d.attnum)
       INTO columns
       FROM (SELECT a.attname, a.attnum, format_type(a.atttypid, a.atttypmod) AS type

@@ -14,9 +14,8 @@ BEGIN
       FROM pg_attribute a WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped;
     FOR needed IN SELECT v.name, v.types::regtype[] AS types, v.cast_to, v.required
                     FROM (VALUES ('dedup_key', texts, 'text', true), ('recipient', texts, 'text', true),
-                          ('data', '{jsonb}', 'jsonb', true),
-                                 ('template', texts, 'text', false), ('channel', texts, 'text', false),
-                                     ('sender', texts, 'text', false),
+                                 ('data', '{jsonb}', 'jsonb', true), ('template', texts, 'text', false),
+                                 ('channel', texts, 'text', false), ('sender', texts, 'text', false),
                                  ('locale', texts, 'text', false), ('body', texts, 'text', false),
                                  ('priority', '{int4,int2,int8,numeric}', 'integer', false),
                                  ('not_before', times, 'timestamptz', false), ('expires_at', times, 'timestamptz', false),

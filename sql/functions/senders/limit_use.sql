@@ -5,8 +5,8 @@ RETURNS TABLE (rolling_limit text, free bigint, opens_at timestamptz)
 LANGUAGE sql
 AS $$
     SELECT u, l.n - used.n,
-           CASE WHEN l.n <= used.n THEN to_timestamp((oldest.bucket + 1) * b.sec + ceil(extract(epoch FROM l.span) / b.sec)
-                                                     * b.sec) END
+           CASE WHEN l.n <= used.n
+                THEN to_timestamp((oldest.bucket + 1) * b.sec + ceil(extract(epoch FROM l.span) / b.sec) * b.sec) END
       FROM unnest(sender.limits) u
      CROSS JOIN LATERAL herald.parse_limit(u) l
      CROSS JOIN LATERAL (SELECT herald.limit_bucket_sec(l.span) AS sec) b

@@ -26,9 +26,9 @@ DECLARE
 BEGIN
     -- A person who asks for a message once more (attempts is 0 again) is not contradicted by what became of the first one.
     FOR one IN SELECT n.id, u.attempt_id, min(u.message_id) AS message_id, bool_or(u.status <> 'failed') AS is_taken,
-        min(u.error) AS error
-                 FROM unnest(found_ids, message_ids, attempt_ids, statuses, errors) u (found_id, message_id, attempt_id, status,
-                     error)
+                      min(u.error) AS error
+                 FROM unnest(found_ids, message_ids, attempt_ids, statuses, errors)
+                      u (found_id, message_id, attempt_id, status, error)
                  JOIN public.whatsapp_notifications n ON n.id = u.found_id
                 WHERE n.message_id IS DISTINCT FROM u.message_id
                   AND CASE n.send_status WHEN 'pending' THEN n.attempts > 0 OR n.resends > 0 ELSE true END
@@ -45,8 +45,8 @@ BEGIN
     WITH settled AS (
     UPDATE public.whatsapp_notifications n
        SET send_status = 'sent', error = NULL, next_at = NULL, behind = false,
-           resends = n.resends - (n.send_status = 'pending')::int, resent_at = CASE
-               WHEN n.send_status = 'pending' AND n.resends = 1 THEN NULL ELSE n.resent_at END
+           resends = n.resends - (n.send_status = 'pending')::int,
+           resent_at = CASE WHEN n.send_status = 'pending' AND n.resends = 1 THEN NULL ELSE n.resent_at END
       FROM unnest(found_ids, message_ids, statuses) u (found_id, message_id, status)
      WHERE n.id = u.found_id AND n.message_id = u.message_id
        AND (n.send_status = 'failed' AND u.status IN ('delivered', 'read')
@@ -76,7 +76,7 @@ BEGIN
            read_at = CASE WHEN r.furthest = 3 THEN least(greatest(r.read_at, n.delivered_at, n.sent_at), moment) END,
            error = CASE WHEN r.furthest >= 2 THEN n.error ELSE r.error END
       FROM (SELECT u.found_id, u.message_id, max(f.rank) AS furthest, min(u.error) AS error,
-            bool_or(u.status = 'failed') AS has_failed,
+                   bool_or(u.status = 'failed') AS has_failed,
                    min(u.at) FILTER (WHERE f.rank >= 2) AS delivered_at, min(u.at) FILTER (WHERE f.rank = 3) AS read_at
               FROM unnest(found_ids, message_ids, statuses, moments, errors) u (found_id, message_id, status, at, error)
              CROSS JOIN LATERAL (SELECT CASE u.status WHEN 'read' THEN 3 WHEN 'delivered' THEN 2 ELSE 1 END AS rank) f

@@ -45,16 +45,16 @@ BEGIN
     SELECT 'template', g.template, 'template',
            'the gateway says: ' || string_agg(format('%s (%s) is %s', h.name, h.language, h.said), ', '
                                               ORDER BY h.name, h.language), 'pgherald', max(h.at)
-      FROM herald.gateway_languages g JOIN herald.heard h ON h.kind = 'template' AND h.name = g.gateway_name
-          AND h.language = g.language
+      FROM herald.gateway_languages g
+        JOIN herald.heard h ON h.kind = 'template' AND h.name = g.gateway_name AND h.language = g.language
      WHERE g.template = ANY (news) AND h.said = ANY (not_sent)
      GROUP BY g.template ORDER BY g.template
     ON CONFLICT (kind, name, cause) DO UPDATE SET until = NULL, reason = EXCLUDED.reason;
     GET DIAGNOSTICS held = ROW_COUNT;
     DELETE FROM herald.holds o
      USING (SELECT g.template, max(h.at) AS at
-              FROM herald.gateway_languages g JOIN herald.heard h ON h.kind = 'template' AND h.name = g.gateway_name
-                  AND h.language = g.language
+              FROM herald.gateway_languages g
+                JOIN herald.heard h ON h.kind = 'template' AND h.name = g.gateway_name AND h.language = g.language
              WHERE g.template = ANY (told) GROUP BY g.template HAVING bool_and(h.said = ANY (sent))) r
      WHERE o.kind = 'template' AND o.cause = 'template' AND o.name = r.template AND o.since <= r.at;
     GET DIAGNOSTICS released = ROW_COUNT;

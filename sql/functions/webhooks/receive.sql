@@ -69,8 +69,8 @@ BEGIN
             UNION ALL
             SELECT 'early', kept WHERE kept > 0
         ), added AS (
-            INSERT INTO herald.receipt_counts AS c (kind, n) SELECT k.kind, k.n FROM counted k
-                WHERE k.kind <> 'again' ORDER BY k.kind
+            INSERT INTO herald.receipt_counts AS c (kind, n)
+            SELECT k.kind, k.n FROM counted k WHERE k.kind <> 'again' ORDER BY k.kind
             ON CONFLICT (kind) DO UPDATE SET n = c.n + EXCLUDED.n
         )
         SELECT k.kind, k.n FROM counted k;
