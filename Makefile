@@ -30,8 +30,8 @@ FUZZED := $(filter $(foreach layer,base io gateway web,$(BUILD)/obj/$(layer)/%),
 # The libraries are asked for only where something is compiled: `make check` may have to install them first.
 PACKAGES := libpq libcurl yajl libsystemd libmicrohttpd libcrypto libqrencode
 GOALS := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out check check-fast check-versions check-sql-% demo psql bench torture fuzz clean help check-lint check-sql check-system \
-                    check-sanitize check-fuzz uninstall,$(GOALS)),)
+ifneq ($(filter-out check check-fast check-versions check-sql-% demo psql bench torture fuzz clean help check-lint check-sql \
+                    check-system check-sanitize check-fuzz uninstall,$(GOALS)),)
 MISSING := $(strip $(foreach p,$(PACKAGES),$(shell $(PKG_CONFIG) --exists $(p) 2>&1 || echo $(p))))
 ifneq ($(MISSING),)
 $(error missing libraries: $(MISSING); `tools/install-deps build` installs them on Debian and Ubuntu)
@@ -61,8 +61,8 @@ MAKEFLAGS += --no-print-directory
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all objects check check-fast check-unit check-lint check-sql check-versions check-system check-sanitize check-fuzz fuzz fuzz-programs demo psql \
-        bench torture install uninstall clean compile_commands.json help FORCE
+.PHONY: all objects check check-fast check-unit check-lint check-sql check-versions check-system check-sanitize check-fuzz fuzz \
+        fuzz-programs demo psql bench torture install uninstall clean compile_commands.json help FORCE
 
 all: $(if $(wildcard src/main.c),$(BUILD)/pgherald,objects)
 objects: $(OBJECTS)
@@ -131,7 +131,7 @@ check-sql:
 # The same on the oldest and the newest PostgreSQL that pgherald runs on.
 check-versions: $(VERSIONS:%=check-sql-%)
 check-sql-%:
-	$(Q)PG_BIN=$$(tools/install-postgres $*) $(MAKE) check-sql
+	$(Q)bin=$$(tools/install-postgres $*) && PG_BIN=$$bin $(MAKE) check-sql
 
 # Within a minute: what shows most mistakes.
 check-fast:

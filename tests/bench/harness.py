@@ -36,8 +36,11 @@ def wait_until(condition, what, timeout_sec=60.0, pause_sec=0.02):
 
 def postgres_bin():
     """The directory of the server's programs: PG_BIN, or that of the newest."""
-    if os.environ.get("PG_BIN"):
-        return Path(os.environ["PG_BIN"]).resolve()
+    chosen = os.environ.get("PG_BIN")
+    if chosen:
+        if not (Path(chosen) / "initdb").exists():
+            raise SystemExit(f"bench: PG_BIN={chosen}: there is no initdb")
+        return Path(chosen).resolve()
     for directory in sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: -int(p.parent.name)):
         if (directory / "initdb").exists():
             return directory

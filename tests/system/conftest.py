@@ -23,6 +23,7 @@ PGHERALD = os.environ.get("PGHERALD", str(ROOT / "build" / "pgherald"))
 def pytest_configure(config):
     config.addinivalue_line("markers", "sanitize: also run against the binary built with sanitizers")
     config.addinivalue_line("markers", "fails_from(version, reason): known to fail on PostgreSQL of that major version and later")
+    postgres_bin()  # what is wrong with it is said here: from a worker it would not be read
 
 
 def pytest_collection_modifyitems(items):
@@ -252,8 +253,8 @@ class Database:
 
 
 def environment(**more):
-    """The environment without anything that would change what pgherald or libpq does."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "WHATSAPP_", "CREDENTIALS_"))}
+    """The environment without anything that would change what pgherald or libpq does; tools/demo reads PG_BIN."""
+    kept = {k: v for k, v in os.environ.items() if k == "PG_BIN" or not k.startswith(("PG", "WHATSAPP_", "CREDENTIALS_"))}
     return {**kept, **more}
 
 
