@@ -117,6 +117,9 @@ set local role herald_owner
 -- name: migrate_drop_undefined
 select object, kept_for from herald.drop_undefined($1)
 
+-- name: migrate_regenerate
+select herald.regenerate()
+
 -- Who holds locks on pgherald's tables and functions, in words; the oldest transaction first.
 -- name: migrate_blockers
 select format('process %s (%s, %s%s) has held a lock on %s since %s', a.pid, a.usename, nullif(a.application_name, '') || ', ',

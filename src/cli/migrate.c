@@ -337,6 +337,30 @@ static int apply_code(struct migrate *m) {
     return r;
 }
 
+static int regenerate_body(struct cli *cli, void *userdata, struct pg_error *reterr) {
+    int64_t *ret_made = userdata;
+    _cleanup_(pg_result_freep) struct pg_result *result = NULL;
+    int r = pg_wait_query(cli->pg, QUERY_MIGRATE_REGENERATE, NULL, &result, reterr);
+
+    if (r >= 0)
+        *ret_made = pg_int(result, 0, 0, 0);
+    return r;
+}
+
+/* Each time, also where the code is known already: somebody may have altered one. */
+static int regenerate(struct migrate *m) {
+    int64_t made = 0;
+
+    if (m->dry_run)
+        return 0;
+    int r = cli_in_transaction(m->cli, "functions of rules and watches", regenerate_body, &made);
+    if (r >= 0 && made > 0) {
+        printf("%lld functions of rules and watches made anew\n", (long long) made);
+        m->changed = true;
+    }
+    return r;
+}
+
 static int migrate(struct migrate *m) {
     int r = cli_connect(m->cli);
 
@@ -350,6 +374,8 @@ static int migrate(struct migrate *m) {
         r = apply_migrations(m);
     if (r >= 0)
         r = apply_code(m);
+    if (r >= 0)
+        r = regenerate(m);
     return r;
 }
 

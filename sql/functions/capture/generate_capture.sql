@@ -30,14 +30,15 @@ BEGIN
                     PERFORM herald.ring_bell(%L::boolean);
                 END IF;
             END IF;$l$, watched.rule, coalesce(watched.may_ring, false));
-    insert_source := format('SELECT n.%I::text AS key FROM new_rows n', watched.key);
+    insert_source := format('SELECT %s AS key FROM new_rows n', herald.key_text('n', watched.key));
     IF watched.columns IS NULL THEN
         update_source := insert_source;
         changed_condition := 'true';
     ELSE
-        SELECT format('SELECT c.key FROM (SELECT n.%1$I::text AS key, ROW(%2$s)::text FROM new_rows n EXCEPT ALL '
-                      'SELECT o.%1$I::text, ROW(%3$s)::text FROM old_rows o) c',
-                      watched.key, string_agg(format('n.%I', c), ', '), string_agg(format('o.%I', c), ', ')),
+        SELECT format('SELECT c.key FROM (SELECT %s AS key, ROW(%s)::text FROM new_rows n EXCEPT ALL '
+                      'SELECT %s, ROW(%s)::text FROM old_rows o) c',
+                      herald.key_text('n', watched.key), string_agg(format('n.%I', c), ', '),
+                      herald.key_text('o', watched.key), string_agg(format('o.%I', c), ', ')),
                format('TG_OP = ''INSERT'' OR ROW(%s)::text IS DISTINCT FROM ROW(%s)::text',
                       string_agg(format('NEW.%I', c), ', '), string_agg(format('OLD.%I', c), ', '))
           INTO update_source, changed_condition

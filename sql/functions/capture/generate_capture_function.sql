@@ -5,13 +5,11 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    EXECUTE format($f$
-        CREATE OR REPLACE FUNCTION herald.%1$I() RETURNS trigger
-        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-        AS $capture$
+    PERFORM herald.make_function(format('%I()', function_name), 'trigger', '{}', format($f$
         DECLARE
             captured bigint;
         BEGIN
+            %1$s
             INSERT INTO herald.events (rule, key) SELECT %2$L, c.key FROM (%3$s) c LIMIT 10001;
             GET DIAGNOSTICS captured = ROW_COUNT;
             IF captured = 0 THEN
@@ -21,8 +19,9 @@ BEGIN
             END IF;
             %4$s
             RETURN NULL;
-        END
-        $capture$ $f$, function_name, rule, changed, look);
-    PERFORM herald.give_function(format('herald.%I()', function_name), 'herald_capture');
+        END$f$,
+        herald.guard('herald_capture', 'RAISE WARNING ''herald: a change is not captured: somebody has altered its function, which '
+                                       'pgherald migrate makes anew''; RETURN NULL'),
+        rule, changed, look), 'herald_capture');
 END
 $$;

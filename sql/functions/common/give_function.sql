@@ -9,7 +9,7 @@ BEGIN
     IF (SELECT pg_get_userbyid(p.proowner) FROM pg_proc p WHERE p.oid = signature::regprocedure) = new_owner THEN
         RETURN;
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtext('herald'), hashtext('give_function'));
+    LOCK TABLE herald.code IN SHARE ROW EXCLUSIVE MODE;  -- one at a time; an advisory lock could be taken by anybody
     EXECUTE format('GRANT CREATE ON SCHEMA herald TO %I', new_owner);
     EXECUTE format('ALTER FUNCTION %s OWNER TO %I', signature, new_owner);
     EXECUTE format('REVOKE CREATE ON SCHEMA herald FROM %I', new_owner);

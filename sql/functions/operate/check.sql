@@ -45,6 +45,15 @@ BEGIN
                SELECT format('no sender of its channel "%s" is enabled', r.channel), 'Add one to herald.senders.'
                 WHERE r.name <> 'fallback' AND NOT EXISTS (SELECT FROM herald.senders x WHERE x.channel = r.channel AND x.enabled)
                UNION ALL
+               SELECT format('somebody has altered %s', p.oid::regprocedure), 'pgherald migrate makes it anew.'
+                 FROM pg_proc p
+                WHERE p.pronamespace = 'herald'::regnamespace
+                  AND (p.proname IN ('source_' || r.id, 'still_' || r.id, 'keys_' || r.id)
+                       OR p.proname IN (SELECT format('capture_%s_%s', w.id, x)
+                                        FROM herald.watches w, unnest('{insert,update,row}'::text[]) x
+                                         WHERE w.rule = r.name))
+                  AND (NOT p.prosecdef OR NOT 'search_path=pg_catalog, pg_temp' = ANY (p.proconfig))
+               UNION ALL
                SELECT 'it failed: ' || r.error, 'Mend its source; it is tried again by itself.' WHERE r.error IS NOT NULL
                UNION ALL
                SELECT format('%s of its rows can never be planned: dedup_key null, empty or over 512 bytes; one has the data %s',

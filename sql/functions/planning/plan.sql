@@ -105,6 +105,7 @@ BEGIN
                           THEN format('PostgreSQL refused one of its rows (SQLSTATE %s); pgherald check says why', SQLSTATE)
                           ELSE why END;
     END;
+    PERFORM pg_advisory_unlock_all();  -- of all that a view's functions may do, these alone outlive its evaluation
 
     n_found := done.found;
     n_new := done.new;

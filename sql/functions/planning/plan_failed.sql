@@ -5,6 +5,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM pg_advisory_unlock_all();  -- as herald.plan() would have, had it come to its end
     UPDATE herald.rules r
        SET error = CASE WHEN kind = 'sweep' THEN 'sweep: ' ELSE '' END || why,
            error_at = clock_timestamp(), failures = r.failures + 1,

@@ -12,6 +12,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     the_rule herald.rules;
+    locks CONSTANT text[] := herald.advisory_locks();
     ends timestamptz := clock_timestamp();
     begins timestamptz := herald.since(replay.since);
     step interval;
@@ -84,6 +85,7 @@ BEGIN
     EXCEPTION WHEN SQLSTATE 'HR003' THEN
         RETURN QUERY SELECT f ->> 'what', f ->> 'label', (f ->> 'messages')::bigint, (f ->> 'targets')::bigint, f ->> 'sample'
                        FROM jsonb_array_elements(SQLERRM::jsonb) f;
+        PERFORM herald.unlock_since(locks);
     END;
 END
 $$;

@@ -7,6 +7,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     the_rule herald.rules;
+    locks CONSTANT text[] := herald.advisory_locks();
     last_id bigint;
 BEGIN
     PERFORM herald.check_held('rule', rule);
@@ -26,6 +27,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'HR003', MESSAGE = coalesce(rows_shown::text, '[]');
     EXCEPTION WHEN SQLSTATE 'HR003' THEN
         RETURN QUERY SELECT v ->> 'k', v ->> 'r', v ->> 't', v ->> 's', v ->> 'b' FROM jsonb_array_elements(SQLERRM::jsonb) v;
+        PERFORM herald.unlock_since(locks);
     END;
 END
 $$;
