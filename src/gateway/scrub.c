@@ -1,10 +1,12 @@
 #include "gateway/scrub.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "gateway/secret_forms.h"
 
 enum {
     SCRUB_INPUT_BYTES = 2048,     /* more is not looked at */
@@ -13,6 +15,7 @@ enum {
     SCRUB_PIECE_BYTES = 16,
     SCRUB_SECRET_PIECE_BYTES = 8,
     SCRUB_SHORTEST_BYTES = 4,     /* hiding a shorter body would only eat the gateway's words */
+    SCRUB_SHORTEST_FORM_BYTES = 6, /* the same of an encoded secret */
     SCRUB_TRIES_MAX = 64,
     SCRUB_PASSES_MAX = 8,
     SCRUB_DIGITS = 7,             /* the shortest telephone number */
@@ -26,6 +29,7 @@ struct hidden {
 };
 
 struct scrubber {
+    struct secret_forms forms;
     struct hidden hidden[SCRUB_HIDDEN_MAX];
     size_t hidden_count;
     char digits[SCRUB_DIGITS_MAX + 1]; /* of the target */
@@ -51,14 +55,27 @@ static void put(struct scrubber *s, const char *bytes, size_t size) {
     s->out[s->used] = '\0';
 }
 
-static void hide(struct scrubber *s, const char *text, size_t shortest, size_t piece) {
-    size_t size = text ? strlen(text) : 0;
-
+static void hide_bytes(struct scrubber *s, const char *text, size_t size, size_t shortest, size_t piece) {
     if (size < shortest || size == 0 || s->hidden_count == SCRUB_HIDDEN_MAX)
         return;
     s->hidden[s->hidden_count++] = (struct hidden) {
         .text = text, .size = size, .piece = size < piece ? size : piece,
     };
+}
+
+static void hide(struct scrubber *s, const char *text, size_t shortest, size_t piece) {
+    hide_bytes(s, text, text ? strlen(text) : 0, shortest, piece);
+}
+
+/* In every form in which it may come back. */
+static int hide_secret(struct scrubber *s, const struct sender *sender) {
+    if (!sender || !sender->secret)
+        return 0;
+    int r = secret_forms_fill(&s->forms, sender->secret);
+    for (size_t i = 0; r >= 0 && i < s->forms.count; i++)
+        hide_bytes(s, s->forms.text.data + s->forms.offset[i], s->forms.offset[i + 1] - s->forms.offset[i],
+                   i == 0 ? 1 : SCRUB_SHORTEST_FORM_BYTES, SCRUB_SECRET_PIECE_BYTES);
+    return r;
 }
 
 static void hide_parameters(struct scrubber *s, const struct json_value *template) {
@@ -70,17 +87,18 @@ static void hide_parameters(struct scrubber *s, const struct json_value *templat
         hide(s, json_text_at(v, "text"), SCRUB_SHORTEST_BYTES, SCRUB_PIECE_BYTES);
 }
 
-static void hide_all(struct scrubber *s, const struct sender *sender, const struct message *message) {
-    if (sender)
-        hide(s, sender->secret, 1, SCRUB_SECRET_PIECE_BYTES);
-    if (!message)
-        return;
+static int hide_all(struct scrubber *s, const struct sender *sender, const struct message *message) {
+    int r = hide_secret(s, sender);
+
+    if (r < 0 || !message)
+        return r;
     hide(s, message->target, SCRUB_DIGITS, SCRUB_PIECE_BYTES);
     hide(s, message->body, SCRUB_SHORTEST_BYTES, SCRUB_PIECE_BYTES);
     hide_parameters(s, message->template);
     for (const char *p = message->target ? message->target : ""; *p && s->digit_count < SCRUB_DIGITS_MAX; p++)
         if (is_digit(*p))
             s->digits[s->digit_count++] = *p;
+    return 0;
 }
 
 /* How many bytes from here on are part of something hidden. */
@@ -224,56 +242,72 @@ void scrub_text(const char *bytes, size_t size, const struct sender *sender, con
     ret[0] = '\0';
     if (!bytes || size == 0 || text_append_utf8(&valid, bytes, size, SCRUB_INPUT_BYTES) < 0)
         return;
-    hide_all(&s, sender, message);
-    shown = valid.size > SCRUB_INPUT_BYTES - 8 ? valid.size - SCRUB_TAIL_BYTES : valid.size; /* was it cut? */
-    scrub_valid(&s, valid.data, valid.size, shown);
-    scrub_again(&s);
+    if (hide_all(&s, sender, message) >= 0) { /* else there is no memory to be sure */
+        shown = valid.size > SCRUB_INPUT_BYTES - 8 ? valid.size - SCRUB_TAIL_BYTES : valid.size; /* was it cut? */
+        scrub_valid(&s, valid.data, valid.size, shown);
+        scrub_again(&s);
+    }
+    secret_forms_done(&s.forms);
 }
 
 static unsigned pair_at(const char *text) {
     return (unsigned) (unsigned char) text[0] << 8 | (unsigned char) text[1];
 }
 
-/* Whether a piece of it may be in the text: false is certain, and found without a search at each byte, since every answer is
- * looked at. A piece is a run of pairs that all are in what is hidden. */
-static bool may_be_in(const struct hidden *h, const char *text, size_t size) {
+/* Whether a piece of what is hidden may be in the text: false is certain, and found without a search at each byte, since every
+ * answer is looked at. A piece is a run of pairs that all are in what is hidden. */
+static bool may_hide(const struct scrubber *s, const char *text, size_t size) {
     unsigned char pairs[65536 / 8] = {0};
-    size_t run = 0;
+    size_t run = 0, shortest = SIZE_MAX;
 
-    for (size_t i = 0; i + 1 < h->size; i++)
-        pairs[pair_at(h->text + i) / 8] |= (unsigned char) (1U << (pair_at(h->text + i) % 8));
-    for (size_t i = 0; i + 1 < size && run + 1 < h->piece; i++)
+    for (size_t k = 0; k < s->hidden_count; k++) {
+        const struct hidden *h = &s->hidden[k];
+
+        if (h->piece < shortest)
+            shortest = h->piece;
+        for (size_t i = 0; i + 1 < h->size; i++)
+            pairs[pair_at(h->text + i) / 8] |= (unsigned char) (1U << (pair_at(h->text + i) % 8));
+    }
+    for (size_t i = 0; i + 1 < size && run + 1 < shortest; i++)
         run = pairs[pair_at(text + i) / 8] >> (pair_at(text + i) % 8) & 1 ? run + 1 : 0;
-    return run + 1 >= h->piece;
+    return run + 1 >= shortest;
 }
 
-int scrub_kept(struct buf *b, const char *bytes, size_t size, const struct sender *sender) {
-    _cleanup_(buf_wipe) struct buf valid = BUF_MAX(2 * b->max + SCRUB_TAIL_BYTES); /* "[…]" is shorter than what it stands for */
-    struct scrubber s = {0};
-    size_t from = 0, n = 0;
-    int r = text_append_utf8(&valid, bytes, size, valid.max);
+/* text is valid UTF-8. */
+static int append_without_hidden(struct buf *b, const struct scrubber *s, const char *text, size_t size) {
+    size_t from = 0, n = 1;
+    int r = 0;
 
-    if (r < 0)
-        return r;
-    if (sender)
-        hide(&s, sender->secret, 1, SCRUB_SECRET_PIECE_BYTES);
-    if (valid.size == 0 || s.hidden_count == 0 || !may_be_in(&s.hidden[0], valid.data, valid.size))
-        return text_append_utf8(b, buf_string(&valid), valid.size, b->max - b->size);
-    for (size_t i = 0; i < valid.size && r >= 0; i += n) {
-        n = hidden_at(&s, valid.data + i, valid.size - i);
+    for (size_t i = 0; i < size && r >= 0; i += n) {
+        n = hidden_at(s, text + i, size - i);
         if (n == 0) {
             n = 1;
             continue;
         }
-        r = text_append_utf8(b, valid.data + from, i - from, b->max - b->size);
-        while (i + n < valid.size && ((unsigned char) valid.data[i + n] & 0xc0) == 0x80)
+        r = text_append_utf8(b, text + from, i - from, b->max - b->size);
+        while (i + n < size && ((unsigned char) text[i + n] & 0xc0) == 0x80)
             n++;
         if (r >= 0)
             r = text_append_utf8(b, "[…]", strlen("[…]"), b->max - b->size);
         from = i + n;
     }
-    if (r >= 0 && from < valid.size)
-        r = text_append_utf8(b, valid.data + from, valid.size - from, b->max - b->size);
+    if (r >= 0 && from < size)
+        r = text_append_utf8(b, text + from, size - from, b->max - b->size);
+    return r;
+}
+
+int scrub_kept(struct buf *b, const char *bytes, size_t size, const struct sender *sender) {
+    _cleanup_(buf_wipe) struct buf valid = BUF_MAX(2 * b->max + SCRUB_TAIL_BYTES); /* "[…]" is shorter than what it stands for */
+    struct scrubber s = {0};
+    int r = text_append_utf8(&valid, bytes, size, valid.max);
+
+    if (r >= 0)
+        r = hide_secret(&s, sender);
+    if (r >= 0 && valid.size > 0 && may_hide(&s, valid.data, valid.size))
+        r = append_without_hidden(b, &s, valid.data, valid.size);
+    else if (r >= 0)
+        r = text_append_utf8(b, buf_string(&valid), valid.size, b->max - b->size);
+    secret_forms_done(&s.forms);
     return r;
 }
 

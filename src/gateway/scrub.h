@@ -7,8 +7,8 @@
 #include "gateway/gateway.h"
 
 /* Writes the foreign bytes into ret (NUL-terminated, cut between characters) with
- *  - the sender's secret, the message's body and the values of its template replaced by "[…]", in pieces too (16 bytes, of a
- *    secret 8, or the whole of a shorter one),
+ *  - the sender's secret, in every form of secret_forms.h, the message's body and the values of its template replaced by "[…]",
+ *    in pieces too (16 bytes, of a secret 8, or the whole of a shorter one),
  *  - the target, however its digits are grouped, and every run of 7 or more digits shortened to "…" and the last two,
  *  - bytes that are not UTF-8 as U+FFFD, and control bytes as spaces.
  * sender and message may be NULL. */
@@ -16,7 +16,7 @@ void scrub_text(const char *bytes, size_t size, const struct sender *sender, con
                 size_t ret_size);
 
 /* Appends to b as much as it has room for of an answer's body as it is to be kept: valid UTF-8, with the sender's secret, which
- * a gateway may echo, replaced by "[…]", in pieces too. Everything else stays: whoever may read the answer may read the row. */
+ * a gateway may echo, in every form of secret_forms.h, replaced by "[…]", in pieces too. Everything else stays: whoever may read the answer may read the row. */
 int scrub_kept(struct buf *b, const char *bytes, size_t size, const struct sender *sender) _must_check_;
 
 /* The sentence in an answer: the first string among the places where gateways put it ("error.message", "message", "error", …), or

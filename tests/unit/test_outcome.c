@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/base64.h"
 #include "gateway/scrub.h"
 #include "gateway/target.h"
 #include "io/url.h"
@@ -149,6 +150,43 @@ static void test_scrub_body_and_secret(void **state) {
     assert_string_equal(scrubbed("refused: stuck"), "refused: stuck");
     assert_string_equal(scrubbed("Bearer " SECRET "; end"), "Bearer […]; end");
     assert_string_equal(scrubbed("token EAAGm0PX..."), "token […]...");
+}
+
+/* As gateways that echo a request's headers or its URL send it back: whatever stands before it in what is encoded. */
+static void test_scrub_encoded_secret(void **state) {
+    static const char secret[] = "aZ09~+/?>%:x y\xc3\xbf.Tail";
+    static struct sender sender = {.name = "s", .base_url = "", .secret = secret};
+    static const char *const before[] = {"", "u:", "AC12345678:", "abc:", "\1user\1"};
+    _cleanup_(buf_done) struct buf line = BUF_MAX(4096), plain = BUF_MAX(4096), kept = BUF_MAX(4096);
+    char out[512];
+
+    for (size_t i = 0; i < ELEMENTSOF(before) * 2; i++) {
+        buf_clear(&plain);
+        buf_clear(&line);
+        buf_clear(&kept);
+        assert_int_equal(buf_printf(&plain, "%s%s", before[i / 2], secret), 0);
+        assert_int_equal(buf_append_string(&line, "Basic "), 0);
+        assert_int_equal(base64_append(&line, plain.data, plain.size), 0);
+        for (char *p = line.data; i % 2 && *p; p++) /* for URLs */
+            *p = *p == '+' ? '-' : *p == '/' ? '_' : *p;
+        assert_int_equal(buf_append_string(&line, ", and on"), 0);
+        scrub_text(line.data, line.size, &sender, NULL, out, sizeof(out));
+        size_t head = strlen("Basic ") + (strlen(before[i / 2]) * 8 + 5) / 6;
+        assert_memory_equal(out, line.data, head);
+        assert_string_equal(out + head, "[…], and on");
+        assert_int_equal(scrub_kept(&kept, line.data, line.size, &sender), 0);
+        assert_string_equal(buf_string(&kept), out);
+    }
+    scrub_text("?k=aZ09~%2B%2F%3F%3E%25%3Ax%20y%C3%BF.Tail&", 43, &sender, NULL, out, sizeof(out));
+    assert_string_equal(out, "?k=[…]&");
+    scrub_text("?k=aZ09~%2b%2f%3f%3e%25%3ax%20y%c3%bf.Tail&", 43, &sender, NULL, out, sizeof(out));
+    assert_string_equal(out, "?k=[…]&");
+    scrub_text("<615a30397e2b2f3f3e253a782079c3bf2e5461696c>", 44, &sender, NULL, out, sizeof(out));
+    assert_string_equal(out, "<[…]>");
+    scrub_text("<615A30397E2B2F3F3E253A782079C3BF2E5461696C>", 44, &sender, NULL, out, sizeof(out));
+    assert_string_equal(out, "<[…]>");
+    scrub_text("nothing of it in this one, nor in YWJjZGVmZ2hpamts", 50, &sender, NULL, out, sizeof(out));
+    assert_string_equal(out, "nothing of it in this one, nor in YWJjZGVmZ2hpamts");
 }
 
 /* What stands in the place of something must not complete a piece of something else. */
@@ -318,6 +356,7 @@ int main(void) {
         cmocka_unit_test(test_words), cmocka_unit_test(test_match), cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_detail_and_code), cmocka_unit_test(test_reason_is_cut_between_characters),
         cmocka_unit_test(test_accept), cmocka_unit_test(test_scrub_numbers), cmocka_unit_test(test_scrub_body_and_secret),
+        cmocka_unit_test(test_scrub_encoded_secret),
         cmocka_unit_test(test_scrub_what_was_scrubbed),
         cmocka_unit_test(test_scrub_template_values), cmocka_unit_test(test_scrub_bytes), cmocka_unit_test(test_targets),
         cmocka_unit_test(test_urls), cmocka_unit_test(test_url_parts), cmocka_unit_test(test_registry),
