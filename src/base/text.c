@@ -70,6 +70,14 @@ int text_append_utf8(struct buf *b, const char *bytes, size_t size, size_t max_b
     return 0;
 }
 
+/* U+2028 and U+2029, which are line ends, U+202A..U+202E and U+2066..U+2069, which turn the order of what follows: 0, or its code.
+ * Each has three bytes. */
+static unsigned reordering_character(const unsigned char *s) {
+    unsigned code = (s[0] & 0x0fU) << 12 | (s[1] & 0x3fU) << 6 | (s[2] & 0x3fU);
+
+    return (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) ? code : 0;
+}
+
 /* One character of a printable text: how many bytes it takes, and in shown what stands for it, unless it stands for itself. */
 static size_t printable_character(const unsigned char *s, size_t size, char shown[9]) {
     size_t n = utf8_character_bytes(s, size);
@@ -81,6 +89,8 @@ static size_t printable_character(const unsigned char *s, size_t size, char show
     }
     if (n == 2 && s[0] == 0xc2 && s[1] < 0xa0)
         (void) snprintf(shown, 9, "\\x%02x\\x%02x", s[0], s[1]);
+    if (n == 3 && reordering_character(s))
+        (void) snprintf(shown, 9, "\\u%04x", reordering_character(s));
     return n;
 }
 

@@ -14,7 +14,8 @@ bool text_is_utf8(const char *bytes, size_t size);
 int text_append_utf8(struct buf *b, const char *bytes, size_t size, size_t max_bytes);
 
 /* Appends the text with every control byte (below 0x20, 0x7f, and U+0080..U+009F) shown as \xNN, cut to max_bytes: what a
- * log line or a status line may be given. */
+ * log line or a status line may be given. What would turn the order of the text behind it (U+202E and its kind) is shown as
+ * \uNNNN. */
 int text_append_printable(struct buf *b, const char *text, size_t max_bytes);
 
 /* Whether the text may stand in an HTTP header value or a URL: no byte below 0x20, no 0x7f. */

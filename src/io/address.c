@@ -34,6 +34,7 @@ static const struct network networks6[] = {
     {{[15] = 1}, 128, ADDRESS_LOOPBACK},
     {{0}, 128, ADDRESS_FORBIDDEN},
     {{0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54}, 128, ADDRESS_FORBIDDEN}, /* a cloud's metadata service */
+    {{0xfd, 0x20, 0x00, 0xce, [14] = 0x02, [15] = 0x54}, 128, ADDRESS_FORBIDDEN}, /* another's */
     {{0xfe, 0x80}, 10, ADDRESS_FORBIDDEN},
     {{0xff}, 8, ADDRESS_FORBIDDEN},
     {{0xfc}, 7, ADDRESS_PRIVATE},

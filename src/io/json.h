@@ -13,7 +13,7 @@
 
 enum {
     JSON_DEPTH_MAX = 32,
-    JSON_VALUES_MAX = 65536,
+    JSON_VALUES_MAX = 128 * 1024, /* of a webhook as large as one may be: Meta's have a value in 25 bytes */
     JSON_BYTES_MAX = 4 * 1024 * 1024,
 };
 

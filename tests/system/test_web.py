@@ -602,6 +602,15 @@ def test_a_body_that_is_too_large_is_not_read(world):
     assert world.web.post_cloud(raw + b" " * (3 * 1024 * 1024 - len(raw))) == 200
 
 
+def test_a_body_of_the_largest_size_may_be_full_of_statuses(world):
+    """Meta repeats in vain what is refused for anything else than its size."""
+    one = status("wamid." + "x" * 50, "delivered", recipient_id="8801712345678", conversation={"id": "c" * 32, "origin": {"type": "utility"}},
+                 pricing={"billable": True, "pricing_model": "CBP", "category": "utility"})
+    raw = json.dumps(webhook(*[one] * (3 * 1024 * 1024 // (len(json.dumps(one)) + 2) - 1))).encode()
+    assert 2.95e6 < len(raw) <= 3 * 1024 * 1024
+    assert world.web.post_cloud(raw) == 200
+
+
 @pytest.mark.parametrize("head", [b"", b"POST /cloud HTTP/1.1\r\n", b"POST /cloud HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: sha256=00\r\nContent-Length: 100\r\n\r\n"])
 def test_a_slow_client_is_cut_off(world, head):
     with world.web.connect() as s:

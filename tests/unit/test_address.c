@@ -64,6 +64,7 @@ static void test_kinds(void **state) {
         {"fc00::1", ADDRESS_PRIVATE},
         {"fdff::1", ADDRESS_PRIVATE},
         {"fd00:ec2::254", ADDRESS_FORBIDDEN},
+        {"fd20:ce::254", ADDRESS_FORBIDDEN},
         {"2606:2800:220:1::1", ADDRESS_PUBLIC},
         {"::ffff:127.0.0.1", ADDRESS_LOOPBACK},
         {"::ffff:10.0.0.1", ADDRESS_PRIVATE},

@@ -81,6 +81,8 @@ static void test_printable(void **state) {
         {"abc\n", 6, "abc"}, /* an escape is not cut in two */
         {"abc\n", 7, "abc\\x0a"},
         {"aä", 2, "a"},
+        {"\u202eabc\u2066\u2069\u2028", 64, "\\u202eabc\\u2066\\u2069\\u2028"}, /* they would turn what follows round */
+        {"\u200e\u2027\u202f\u2065\u206a€", 64, "\u200e\u2027\u202f\u2065\u206a€"},
         {"", 0, ""},
     };
 
