@@ -25,7 +25,7 @@ TO herald_daemon;
 -- What faces the network says what became of messages, and what people and gateways want, and nothing else.
 GRANT EXECUTE ON FUNCTION
     herald.receive(text[], text[], text[], bigint[], bigint[], text[], bigint[], text[]),
-    herald.hear(text[], text[], text[], text[], bigint[]),
+    herald.hear(text[], text[], text[], text[], text[], text[], bigint[]),
     herald.web_looks(boolean),
     herald.web_senders(),
     herald.metrics()

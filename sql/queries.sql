@@ -52,7 +52,7 @@ select kind, n
     from herald.receive($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[], $8::text[])
 
 -- name: hear
-select herald.hear($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])
+select herald.hear($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])
 
 -- name: web_looks
 select herald.web_looks($1::boolean)

@@ -16,7 +16,8 @@ void scrub_text(const char *bytes, size_t size, const struct sender *sender, con
                 size_t ret_size);
 
 /* Appends to b as much as it has room for of an answer's body as it is to be kept: valid UTF-8, with the sender's secret, which
- * a gateway may echo, in every form of secret_forms.h, replaced by "[…]", in pieces too. Everything else stays: whoever may read the answer may read the row. */
+ * a gateway may echo, in every form of secret_forms.h, replaced by "[…]", in pieces too. Everything else stays: whoever may read
+ * the answer may read the row. */
 int scrub_kept(struct buf *b, const char *bytes, size_t size, const struct sender *sender) _must_check_;
 
 /* The sentence in an answer: the first string among the places where gateways put it ("error.message", "message", "error", …), or

@@ -10,7 +10,7 @@ enum { GATEWAY, ACCOUNT, MESSAGE_ID, ID, ATTEMPT_ID, STATUS, SECONDS, ERROR, REC
 static_assert((int) RECEIPT_COLUMNS <= (int) BATCH_COLUMNS_MAX, "as many columns as a table may have");
 
 /* Those of herald.hear(). */
-enum { WHAT, SUBJECT, DETAIL, LANGUAGE, NOTICE_SECONDS, NOTICE_COLUMNS };
+enum { WHAT, NOTICE_GATEWAY, NOTICE_ACCOUNT, SUBJECT, DETAIL, LANGUAGE, NOTICE_SECONDS, NOTICE_COLUMNS };
 
 static void table_init(struct batch_table *t, size_t column_count) {
     t->column_count = column_count;
@@ -98,6 +98,8 @@ void batch_add_notice(struct batch *b, const struct notice *n) {
 
     table_add_row(&b->notices);
     pg_array_add(&columns[WHAT], n->what);
+    pg_array_add(&columns[NOTICE_GATEWAY], n->gateway);
+    pg_array_add(&columns[NOTICE_ACCOUNT], n->account);
     pg_array_add(&columns[SUBJECT], n->subject);
     pg_array_add(&columns[DETAIL], n->detail);
     pg_array_add(&columns[LANGUAGE], n->language);

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from player import accepted, add_rule, login, send
+from player import accepted, add_rule, login, rejected, send
 from test_web import NUMBER, OTHER_APP_SECRET, PATH_SECRET, status, webhook, world  # noqa: F401 (a fixture)
 
 PERSON = "8801711000001"
@@ -64,7 +64,7 @@ def test_a_choice_in_whatsapp(world, person):
     for at in MOMENT, MOMENT + 5:
         tell(world, preferences(preference(person, "stop", at)))
         assert world.db.row("SELECT reason, who, extract(epoch FROM since)::int AS since, until FROM herald.holds WHERE name = %s", f"+{person}") == {
-            "reason": "asked WhatsApp for no more marketing messages", "who": "pgherald", "since": MOMENT, "until": None}
+            "reason": "asked WhatsApp for no more marketing messages", "who": f"cloud {NUMBER}", "since": MOMENT, "until": None}
     tell(world, preferences(preference(person, "resume", MOMENT + 6)))
     assert not has_opted_out(world, person)
 
@@ -139,13 +139,65 @@ def test_an_operator_is_not_contradicted_by_what_was_said_before(world, person):
     tell(world, preferences(preference(person, "stop")))
     assert not has_opted_out(world, person)
     world.db.sql("SELECT herald.opt_out(%s)", f"+{person}")
-    tell(world, messages(typed(person, "START", int(time.time()) - 5)))
+    tell(world, messages(typed(person, "START", int(time.time()) - 5)), messages(typed(person, "START", int(time.time()) + 10 ** 6)))
     assert has_opted_out(world, person)
     # Whoever's clock is ahead says nothing that could never be taken back.
-    tell(world, messages(typed(person, "START", int(time.time()) + 10 ** 6)))
+    world.db.sql("SELECT herald.opt_in(%s)", f"+{person}")
+    assert not has_opted_out(world, person)
+    tell(world, messages(typed(person, "STOP", int(time.time()) + 10 ** 6)))
+    assert has_opted_out(world, person)
+    world.db.sql("SELECT herald.opt_in(%s)", f"+{person}")
+    assert not has_opted_out(world, person)
+
+
+def say(world, person, word, at, account):  # noqa: F811
+    """To the Cloud API's number or to a session."""
+    if account == "cloud":
+        tell(world, messages(typed(person, word, at)))
+    else:
+        assert world.web.post_wppconnect(onmessage(person, word, t=at), secret=PATH_SECRET) == 200
+
+
+@pytest.mark.parametrize("said, opted_out", [
+    ([("STOP", 1, "cloud"), ("START", 2, "wppconnect")], True),       # a gateway's secret speaks for its own account
+    ([("STOP", 1, "wppconnect"), ("START", 2, "cloud")], True),
+    ([("STOP", 1, "cloud"), ("START", 2, "cloud")], False),
+    ([("STOP", 1, "wppconnect"), ("STOP", 2, "cloud"), ("START", 3, "wppconnect")], True),  # nor had it stopped before them
+    ([("STOP", 1, "cloud"), ("STOP", 2, "wppconnect"), ("START", 3, "wppconnect")], True),
+    ([("STOP", 1, "cloud"), ("STOP", 2, "wppconnect"), ("START", 3, "wppconnect"), ("START", 4, "cloud")], False),
+    ([("START", 3, "wppconnect"), ("STOP", 1, "cloud")], True),       # nor keeps an earlier word from being heard
+])
+def test_a_webhook_speaks_for_its_own_account(world, person, said, opted_out):
+    for word, later, account in said:
+        say(world, person, word, MOMENT + later, account)
+    assert has_opted_out(world, person) == opted_out
+
+
+def test_a_webhook_takes_nothing_back_that_others_said(world, person):
+    """An operator, or the platform in a gateway's answer."""
+    world.db.sql("SELECT herald.opt_out(%s)", f"+{person}")
+    for account in "cloud", "wppconnect":
+        say(world, person, "STOP", MOMENT, account)
+        say(world, person, "START", MOMENT + 1, account)
+    assert world.db.value("SELECT who FROM herald.holds WHERE name = %s", f"+{person}") == "postgres"
+    refused = str(next(people))
+    claim = world.claim(recipient=f"+{refused}")
+    world.player.turn(rejected(claim, "they want no messages", scope="recipient"))
+    say(world, refused, "START", int(time.time()) + 5, "cloud")
+    assert has_opted_out(world, refused)
+
+
+def test_a_webhook_that_is_sent_once_more_says_nothing_new(world, person):
+    """Signed as it was, weeks later: what outdid it is forgotten by then."""
+    day, now = 86400, int(time.time())
+    before = world.counts().get("too old", 0)
+    old = messages(typed(person, "STOP", now - 20 * day)), messages(typed(person, "START", now - 19 * day))
+    tell(world, *old, old[0])
     assert not has_opted_out(world, person)
     world.db.sql("SELECT herald.opt_out(%s)", f"+{person}")
+    tell(world, old[1])
     assert has_opted_out(world, person)
+    assert world.counts()["too old"] == before + 4 == world.web.figure("wishes_too_old_total")
 
 
 def test_an_operator_is_obeyed_also_after_the_clock_went_back(world, person):
@@ -201,8 +253,8 @@ def test_many_at_once_in_any_order(world):
         connection = world.db.connect(login(world.cluster, "herald_web"))
         with connection.cursor() as cursor:
             for at in range(part * 9, len(words), 27):
-                told = [("preference", n, "stop" if i % 2 else "resume", None, MOMENT + i) for n, i in words[at:at + 9]]
-                cursor.execute("SELECT herald.hear(%s, %s, %s, %s::text[], %s::bigint[])", [list(column) for column in zip(*told)])
+                told = [("preference", "cloud", NUMBER, n, "stop" if i % 2 else "resume", None, MOMENT + i) for n, i in words[at:at + 9]]
+                cursor.execute("SELECT herald.hear(%s, %s, %s, %s, %s, %s::text[], %s::bigint[])", [list(column) for column in zip(*told)])
         connection.close()
         done.append(part)
 
@@ -274,11 +326,12 @@ def test_what_people_write_is_neither_stored_nor_logged(world, person):
 
 
 def test_what_was_said_is_forgotten_when_nothing_older_can_come(world, person):
-    tell(world, preferences(preference(person, "stop", int(time.time()) - 11 * 86400)))
+    tell(world, preferences(preference(person, "stop")))
+    world.db.sql("UPDATE herald.heard SET at = at - interval '11 days' WHERE name = %s", f"+{person}")
+    recent = str(next(people))
+    tell(world, preferences(preference(recent, "stop", int(time.time()) - 9 * 86400 + 60)))
     assert has_opted_out(world, person)
     assert world.db.value("SELECT count(*) FROM herald.heard WHERE name = %s", f"+{person}") == 0
-    recent = str(next(people))
-    tell(world, preferences(preference(recent, "stop", int(time.time()) - 9 * 86400)))
     assert world.db.value("SELECT count(*) FROM herald.heard WHERE name = %s", f"+{recent}") == 1
 
 

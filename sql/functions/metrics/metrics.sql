@@ -71,6 +71,9 @@ AS $$
            coalesce((SELECT c.n FROM herald.receipt_counts c WHERE c.kind = w.kind), 0)
       FROM (VALUES ('stop', 'opted out'), ('resume', 'opted in')) w (wish, kind)
     UNION ALL
+    SELECT 'wishes_too_old_total', 'counter', 'Wishes of people that were passed over, as they were said over nine days ago', '',
+           coalesce((SELECT c.n FROM herald.receipt_counts c WHERE c.kind = 'too old'), 0)
+    UNION ALL
     SELECT 'opted_out', 'gauge', 'Addresses that want no messages', '',
            (SELECT count(*) FROM herald.holds h WHERE h.kind = 'recipient' AND h.cause = 'opt-out')
     UNION ALL

@@ -11,6 +11,6 @@ BEGIN
     -- Clocks may go back; who says it here and now is obeyed all the same.
     DELETE FROM herald.heard h WHERE h.kind = 'recipient' AND h.name = ANY (addresses);
     PERFORM herald.take_wishes(addresses, array_fill(opt.wish, ARRAY[size]), array_fill(clock_timestamp(), ARRAY[size]),
-                               array_fill(opt.reason, ARRAY[size]), session_user);
+                               array_fill(opt.reason, ARRAY[size]), array_fill(session_user::text, ARRAY[size]), true);
 END
 $$;

@@ -6,7 +6,8 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
     PERFORM herald.take_wishes(array_agg(f.number), array_agg('stop'::text), array_agg(clock_timestamp()),
-                               array_agg('the gateway says so: ' || coalesce(u.reason, 'opted out')), 'pgherald')
+                               array_agg('the gateway says so: ' || coalesce(u.reason, 'opted out')), array_agg('pgherald'::text),
+                                   false)
        FROM unnest(ids, reasons) u (id, reason) JOIN public.whatsapp_notifications n ON n.id = u.id
       CROSS JOIN LATERAL herald.number_forms(n.target) f (number)
       WHERE n.target_kind = 'individual'

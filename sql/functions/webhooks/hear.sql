@@ -1,6 +1,7 @@
 -- herald.hear(…): what webhooks tell beside receipts. The arrays run in parallel, one element a notice:
 --
 --   whats      'preference': somebody chose in WhatsApp; 'text': somebody typed; 'template': a template's status changed
+--   gateways, accounts  to whom it was said: 'cloud' and the phone_number_id, 'wppconnect' and the session, …; of a template NULL
 --   subjects   the person's number in international form, with or without '+'; the template's name at the gateway
 --   details    of a preference 'stop' or 'resume'; what was typed; the template's event
 --   languages  of a template, as the gateway writes it; else NULL
@@ -9,8 +10,8 @@
 -- Idempotent, in any order: of each person and template the last that was said counts. See herald.hear_people() and
 -- herald.hear_templates(). Texts that are no word of herald.settings are forgotten. True: not done yet, call again with the
 -- same arrays.
-CREATE OR REPLACE FUNCTION herald.hear(whats text[], subjects text[], details text[], languages text[],
-                                       seconds bigint[]) RETURNS boolean
+CREATE OR REPLACE FUNCTION herald.hear(whats text[], gateways text[], accounts text[], subjects text[], details text[],
+                                       languages text[], seconds bigint[]) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
@@ -24,7 +25,7 @@ BEGIN
         INTO moments
       FROM unnest(seconds) WITH ORDINALITY u (s, place);
     WITH counted AS (
-        SELECT p.kind, p.n FROM herald.hear_people(whats, subjects, details, moments) p
+        SELECT p.kind, p.n FROM herald.hear_people(whats, gateways, accounts, subjects, details, moments) p
         UNION ALL
         SELECT t.kind, t.n FROM herald.hear_templates(whats, subjects, details, languages, moments) t
     ), added AS (

@@ -26,15 +26,15 @@ BEGIN
          WHERE u.what = 'template' AND u.event = ANY (sent || not_sent)
          ORDER BY g.gateway_name, g.language, u.at DESC, u.event = ANY (not_sent) DESC
     ), taken AS (
-        INSERT INTO herald.heard AS h (kind, name, language, said, at)
+        INSERT INTO herald.heard AS h (kind, name, scope, said, at)
         SELECT 'template', l.gateway_name, l.language, l.event, l.at FROM last l ORDER BY l.gateway_name, l.language
-        ON CONFLICT (kind, name, language) DO UPDATE SET said = EXCLUDED.said, at = EXCLUDED.at
+        ON CONFLICT (kind, name, scope) DO UPDATE SET said = EXCLUDED.said, at = EXCLUDED.at
          WHERE EXCLUDED.at > h.at OR EXCLUDED.at = h.at AND h.said = ANY (sent) AND EXCLUDED.said = ANY (not_sent)
-        RETURNING h.name, h.language
+        RETURNING h.name, h.scope
     )
     SELECT array_agg(DISTINCT g.template), array_agg(DISTINCT g.template) FILTER (WHERE t.name IS NOT NULL) INTO told, news
       FROM last l JOIN herald.gateway_languages g USING (gateway_name, language)
-      LEFT JOIN taken t ON t.name = l.gateway_name AND t.language = l.language;
+      LEFT JOIN taken t ON t.name = l.gateway_name AND t.scope = l.language;
     IF told IS NULL THEN
         RETURN;
     END IF;
@@ -43,10 +43,10 @@ BEGIN
     -- nothing, as a person may have resumed it since.
     INSERT INTO herald.holds (kind, name, cause, reason, who, since)
     SELECT 'template', g.template, 'template',
-           'the gateway says: ' || string_agg(format('%s (%s) is %s', h.name, h.language, h.said), ', '
-                                              ORDER BY h.name, h.language), 'pgherald', max(h.at)
+           'the gateway says: ' || string_agg(format('%s (%s) is %s', h.name, h.scope, h.said), ', '
+                                              ORDER BY h.name, h.scope), 'pgherald', max(h.at)
       FROM herald.gateway_languages g
-        JOIN herald.heard h ON h.kind = 'template' AND h.name = g.gateway_name AND h.language = g.language
+        JOIN herald.heard h ON h.kind = 'template' AND h.name = g.gateway_name AND h.scope = g.language
      WHERE g.template = ANY (news) AND h.said = ANY (not_sent)
      GROUP BY g.template ORDER BY g.template
     ON CONFLICT (kind, name, cause) DO UPDATE SET until = NULL, reason = EXCLUDED.reason;
@@ -54,7 +54,7 @@ BEGIN
     DELETE FROM herald.holds o
      USING (SELECT g.template, max(h.at) AS at
               FROM herald.gateway_languages g
-                JOIN herald.heard h ON h.kind = 'template' AND h.name = g.gateway_name AND h.language = g.language
+                JOIN herald.heard h ON h.kind = 'template' AND h.name = g.gateway_name AND h.scope = g.language
              WHERE g.template = ANY (told) GROUP BY g.template HAVING bool_and(h.said = ANY (sent))) r
      WHERE o.kind = 'template' AND o.cause = 'template' AND o.name = r.template AND o.since <= r.at;
     GET DIAGNOSTICS released = ROW_COUNT;
