@@ -136,7 +136,7 @@ check-sql-%:
 # Within a minute: what shows most mistakes.
 check-fast:
 	$(Q)tools/install-deps check
-	$(Q)$(MAKE) all
+	$(Q)$(MAKE) -j$(shell nproc) all
 	$(Q)$(MAKE) -j3 -Otarget check-lint check-unit check-sql
 
 check-sanitize:

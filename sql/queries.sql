@@ -111,6 +111,9 @@ set local lock_timeout = '2s'
 -- name: migrate_functions_unchecked
 set local check_function_bodies = off
 
+-- name: migrate_as_oneself
+reset role
+
 -- name: migrate_as_owner
 set local role herald_owner
 

@@ -57,6 +57,10 @@ function write_statement(    parameters) {
         fail("SQL without a \"-- name:\" line before it")
     if (sql != "" && $0 !~ /^    /)
         fail("a second statement under the name \"" name "\"; further lines of one are indented by four spaces")
+    if ($0 ~ /--/)
+        fail("a comment within a statement: it would swallow what follows, as all of it becomes one line")
+    if (sql ~ /;[ \t]*$/)
+        fail("a second statement under the name \"" name "\"")
     line = $0
     if (sql != "")
         sub(/^ +/, " ", line)

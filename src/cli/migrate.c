@@ -234,6 +234,18 @@ static int drop_undefined(struct cli *cli, struct step *step, struct pg_error *r
     return pg_wait_query(cli->pg, QUERY_MIGRATE_DROP_UNDEFINED, parameters, &step->undefined, reterr);
 }
 
+/* What rules and watches generated may name what is to go, until it is made anew; it belongs to several roles, so who migrates
+ * makes it. */
+static int renew_and_drop(struct cli *cli, struct step *step, struct pg_error *reterr) {
+    int r = run_statement(cli, QUERY_MIGRATE_AS_ONESELF, NULL, reterr);
+
+    if (r >= 0)
+        r = run_statement(cli, QUERY_MIGRATE_REGENERATE, NULL, reterr);
+    if (r >= 0)
+        r = run_statement(cli, QUERY_MIGRATE_AS_OWNER, NULL, reterr);
+    return r < 0 ? r : drop_undefined(cli, step, reterr);
+}
+
 static int code_body(struct cli *cli, void *userdata, struct pg_error *reterr) {
     struct step *step = userdata;
     const char *parameters[] = {step->checksum};
@@ -244,7 +256,7 @@ static int code_body(struct cli *cli, void *userdata, struct pg_error *reterr) {
         r = run_statement(cli, QUERY_MIGRATE_AS_OWNER, NULL, reterr);
     for (size_t i = 0; i < ELEMENTSOF(code_prefixes) && r >= 0; i++) {
         if (strcmp(code_prefixes[i], GRANTS) == 0)
-            r = drop_undefined(cli, step, reterr);
+            r = renew_and_drop(cli, step, reterr);
         if (r >= 0)
             r = apply_files(cli, step, code_prefixes[i], reterr);
     }
@@ -295,8 +307,8 @@ static void report_undefined(const struct pg_result *undefined) {
         const char *kept_for = pg_text(undefined, i, UNDEFINED_KEPT_FOR);
 
         if (kept_for)
-            printf("  kept %s, which pgherald does not use any more: %s\n    (once nothing uses it: psql -c 'DROP %s')\n", object,
-                   kept_for, object);
+            printf("  kept %s, which pgherald does not use any more: %s\n    (once nothing uses it: DROP %s;)\n", object, kept_for,
+                   object);
         else
             printf("  dropped %s, which nothing defines any more\n", object);
     }
@@ -398,7 +410,9 @@ const struct verb verb_migrate = {
     .synopsis = "[--dry-run]",
     .summary = "Bring the database to this program's schema; needs no superuser",
     .help = "Only what is missing is done; a second run changes nothing. Deliveries may go on meanwhile. What an earlier\n"
-            "version defined and this one does not is dropped, unless something of yours uses it: that is kept and named.",
+            "version defined and this one does not is dropped, unless something of yours uses it: that is kept and named.\n"
+            "Restart pgherald and pgherald-web when it is done: those of the earlier version may call what has gone. A dry\n"
+            "run does not show what would be dropped.",
     .options = options,
     .run = run,
 };

@@ -1,5 +1,6 @@
 -- Functions and a view as earlier states of this schema had them, and which no file defines any more; loaded by
--- test_sql_migrate.py. A database that was migrated then still has them.
+-- test_sql_migrate.py. A database that was migrated then still has them, and other migrations,
+-- for which migrate refuses it: so they are put into one of today's.
 SET ROLE herald_owner;
 
 CREATE FUNCTION herald.any_task() RETURNS text

@@ -65,8 +65,8 @@ def objects(db):
     return [row[:3] for row in structure(db)]
 
 
-EARLIER = {"FUNCTION herald.all_made()", "FUNCTION herald.any_task()", "FUNCTION herald.claim(bigint,integer)",
-           "FUNCTION herald.count_made(herald.rules,bigint)", "FUNCTION herald.error_for_log(text,text)", "FUNCTION herald.tasks()",
+EARLIER = {"ROUTINE herald.all_made()", "ROUTINE herald.any_task()", "ROUTINE herald.claim(bigint,integer)",
+           "ROUTINE herald.count_made(herald.rules,bigint)", "ROUTINE herald.error_for_log(text,text)", "ROUTINE herald.tasks()",
            "TYPE herald.made", "VIEW herald.made_lately"}
 
 
@@ -86,19 +86,62 @@ def test_what_a_users_object_stands_on_is_kept_and_named(earlier):
     done = earlier.pgherald("migrate", status=0).stdout
     kept = {line.removeprefix("  kept ").split(", which")[0]: line for line in done.splitlines() if "  kept" in line}
     # What a kept one stands on is kept with it.
-    assert set(kept) == {"FUNCTION herald.error_for_log(text,text)", "FUNCTION herald.any_task()", "FUNCTION herald.tasks()",
-                         "FUNCTION herald.all_made()", "VIEW herald.made_lately", "TYPE herald.made"}
-    assert "view herald.made_lately depends on" in kept["FUNCTION herald.error_for_log(text,text)"]
-    assert "in the body of function public.asks()" in kept["FUNCTION herald.any_task()"]
+    assert set(kept) == {"ROUTINE herald.error_for_log(text,text)", "ROUTINE herald.any_task()", "ROUTINE herald.tasks()",
+                         "ROUTINE herald.all_made()", "VIEW herald.made_lately", "TYPE herald.made"}
+    assert "view herald.made_lately depends on" in kept["ROUTINE herald.error_for_log(text,text)"]
+    assert "in the body of function public.asks()" in kept["ROUTINE herald.any_task()"]
     assert "view public.others depends on" in kept["VIEW herald.made_lately"]
     assert earlier.value("SELECT said FROM public.mine").startswith("PostgreSQL refused")
 
     # The remedy that is printed works, once nothing uses it.
     earlier.sql("DROP VIEW public.mine, public.others; DROP FUNCTION public.asks()")
-    remedies = re.findall(r"psql -c '(DROP [^']*)'", done)
+    remedies = re.findall(r"(DROP .*);\)", done)
     for remedy in sorted(remedies, key=lambda words: ("VIEW" not in words, "all_made" not in words, words)):
         earlier.sql(remedy)
     assert objects(earlier) == [row[:3] for row in earlier.before]
+
+
+@pytest.mark.parametrize("spelling", ["HERALD.ANY_TASK()", '"herald"."any_task"()', "herald . any_task()", "any_task()"])
+def test_a_users_function_may_write_a_name_as_it_will(earlier, spelling):
+    earlier.sql(f"""CREATE FUNCTION public.asks() RETURNS text LANGUAGE plpgsql SET search_path = herald, public
+                    AS 'BEGIN RETURN {spelling}; END'""")
+    done = earlier.pgherald("migrate", status=0).stdout
+    assert "kept ROUTINE herald.any_task()" in done and "kept ROUTINE herald.tasks()" in done
+    assert earlier.value("SELECT public.asks()") is None
+
+
+def test_a_users_function_may_need_what_has_a_name_of_ours(earlier):
+    """The function of fewer arguments: nobody can see which one is meant."""
+    earlier.sql("""CREATE FUNCTION public.asks() RETURNS SETOF herald.turn_row LANGUAGE plpgsql
+                   AS 'BEGIN RETURN QUERY SELECT * FROM herald.claim(1::bigint, 2); END'""")
+    assert "kept ROUTINE herald.claim(bigint,integer)" in earlier.pgherald("migrate", status=0).stdout
+
+
+def test_what_only_an_old_generated_function_names_goes_with_it(earlier):
+    earlier.sql("CREATE TABLE public.reading (id int PRIMARY KEY)")
+    add_rule(earlier, "readings", "SELECT id AS key, id::text AS dedup_key, '+8801700000001'::text AS recipient, '{}'::jsonb AS data, 'b'::text AS body FROM public.reading")
+    earlier.sql("SELECT herald.watch('public.reading', 'readings')")
+    earlier.sql("""CREATE OR REPLACE FUNCTION herald.capture_1_insert() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+                   AS 'BEGIN PERFORM herald.any_task(); RETURN NULL; END'""")
+    done = earlier.pgherald("migrate", status=0).stdout
+    assert "dropped ROUTINE herald.any_task()" in done and "kept" not in done
+    earlier.sql("SELECT herald.attend('nobody', 0, 0); DELETE FROM herald.events; INSERT INTO public.reading VALUES (1)")
+    assert earlier.column("SELECT key FROM herald.events") == ["1"]
+
+
+def test_odd_objects_are_dropped_too(earlier):
+    earlier.sql("""SET ROLE herald_owner; CREATE PROCEDURE herald.old_procedure() LANGUAGE sql AS 'SELECT 1';
+                   CREATE AGGREGATE herald.old_sum (int) (SFUNC = int4pl, STYPE = int); CREATE TYPE herald."a[" AS (x int);
+                   CREATE FUNCTION herald."old(fn"() RETURNS int LANGUAGE sql AS 'SELECT 1'; RESET ROLE""")
+    done = earlier.pgherald("migrate", status=0).stdout
+    for name in ("old_procedure()", "old_sum(integer)", '"a["', '"old(fn"()'):
+        assert f"herald.{name}, which nothing defines any more" in done
+    assert structure(earlier) == earlier.before
+
+
+def test_to_drop_by_hand_is_refused(earlier):
+    with pytest.raises(Exception, match="is a part of pgherald migrate"):
+        earlier.sql("SELECT herald.drop_undefined('')")
 
 
 def test_others_objects_in_the_schema_are_left_alone(earlier):

@@ -16,6 +16,10 @@ DECLARE
     kept text[];
     reasons text[];
 BEGIN
+    IF (SELECT p.xmin <> pg_current_xact_id()::xid FROM pg_proc p
+         WHERE p.oid = 'herald.drop_undefined(text)'::regprocedure) THEN
+        RAISE EXCEPTION 'herald.drop_undefined() is a part of pgherald migrate: by itself it would take everything for undefined';
+    END IF;
     -- One may stand on another, so all that are left are tried again until none gives way.
     WHILE is_progress LOOP
         is_progress := false;
@@ -31,6 +35,7 @@ BEGIN
                     RETURN NEXT;
                 EXCEPTION WHEN dependent_objects_still_exist THEN
                     GET STACKED DIAGNOSTICS kept_for = PG_EXCEPTION_DETAIL;
+                    kept_for := coalesce(nullif(kept_for, ''), SQLERRM);  -- of an extension's there is no detail
                 END;
             END IF;
             IF kept_for IS NOT NULL THEN

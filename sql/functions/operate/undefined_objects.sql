@@ -1,6 +1,7 @@
--- herald.undefined_objects(definitions): what herald.drop_undefined() is to drop, as DROP has it ("FUNCTION herald.name(integer)").
--- mentioned_by: a function that this transaction did not write and whose body has the name; NULL: none. A name that a function of
--- ours still bears counts for that one.
+-- herald.undefined_objects(definitions): what herald.drop_undefined() is to drop, as DROP has it ("ROUTINE herald.name(integer)").
+-- mentioned_by: a function that this transaction did not write and whose body has the name; NULL: none. Of users' functions the
+-- bare word is enough, in any case: with a search_path they may write it so. In generated ones it is "herald.name", and a name that
+-- a function of ours still bears counts for that one.
 CREATE OR REPLACE FUNCTION herald.undefined_objects(definitions text) RETURNS TABLE (object text, mentioned_by regprocedure)
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
@@ -10,7 +11,7 @@ AS $$
           FROM pg_proc p
          WHERE p.pronamespace = 'herald'::regnamespace AND p.proowner = 'herald_owner'::regrole
     ), undefined AS (
-        SELECT 'FUNCTION ' || o.oid::regprocedure AS object, o.oid, o.name
+        SELECT 'ROUTINE ' || o.oid::regprocedure AS object, o.oid, o.name
           FROM ours o WHERE NOT o.is_written
          UNION ALL
         SELECT 'VIEW ' || c.oid::regclass, c.oid, c.relname
@@ -22,13 +23,19 @@ AS $$
           FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
          WHERE t.typnamespace = 'herald'::regnamespace AND t.typowner = 'herald_owner'::regrole
            AND (t.typtype IN ('d', 'e', 'r') OR c.relkind = 'c')
-           AND definitions !~ format('CREATE (TYPE|DOMAIN) herald\.%s\M', t.typname)
+           AND definitions !~ format('CREATE (TYPE|DOMAIN) herald\.%s\M', regexp_replace(t.typname, '(\W)', '\\\1', 'g'))
+    ), named AS (
+        SELECT u.object, u.oid, u.name, regexp_replace(u.name, '(\W)', '\\\1', 'g') AS pattern,
+               u.name IN (SELECT o.name FROM ours o WHERE o.is_written) AS is_borne
+          FROM undefined u
     )
-    SELECT u.object, (SELECT p.oid::regprocedure
+    SELECT n.object, (SELECT p.oid::regprocedure
                         FROM pg_proc p
-                       WHERE p.prosrc ~ format('\mherald\.%s\M', u.name) AND p.oid <> u.oid
-                         AND p.oid NOT IN (SELECT o.oid FROM ours o WHERE o.is_written)
-                         AND u.name NOT IN (SELECT o.name FROM ours o WHERE o.is_written)
+                       JOIN pg_language l ON l.oid = p.prolang AND l.lanname NOT IN ('c', 'internal')
+                       WHERE p.oid <> n.oid AND p.oid NOT IN (SELECT o.oid FROM ours o WHERE o.is_written)
+                         AND CASE WHEN p.proowner IN ('herald_owner'::regrole, 'herald_rules'::regrole, 'herald_capture'::regrole)
+                                  THEN NOT n.is_borne AND p.prosrc ~ format('\mherald\.%s\M', n.pattern)
+                                  ELSE p.prosrc ~* format('(^|\W)%s(\W|$)', n.pattern) END
                        ORDER BY p.oid LIMIT 1)
-      FROM undefined u;
+      FROM named n;
 $$;
