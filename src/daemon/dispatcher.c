@@ -56,12 +56,11 @@ static void arm_for_next(struct dispatcher *d) {
 
     if (!d->is_draining)
         at = earlier(d->due_at, bell_next_usec(&d->bell));
+    at = earlier(at, fleet_release_usec(d->fleet));
     if (fleet_finished(d->fleet) > 0)
         at = earlier(at, fleet_oldest_finished_usec(d->fleet) + GATHER_USEC);
-    if (at < d->held_off_until)
-        at = d->held_off_until;
     if (at != UINT64_MAX)
-        arm(d, at);
+        arm(d, at < d->held_off_until ? d->held_off_until : at);
 }
 
 /* The usual reason of a ring is a captured event: the planner plans and claims it, and gets half of the room for that. A rule may
@@ -174,14 +173,15 @@ static void turn_failed(struct dispatcher *d, const struct pg_error *error) {
 static void on_turned(_unused_ struct pg *pg, const struct pg_result *result, const struct pg_error *error, void *userdata) {
     struct dispatcher *d = userdata;
     struct store_row row;
-    bool found = false, missed = false, can_wait;
+    bool found = d->recording > 0, missed = false, can_wait;
 
     if (error) {
         turn_failed(d, error);
         dispatcher_pump(d);
         return;
     }
-    found = d->recording > 0;
+    for (size_t i = 0; store_read_again(result, i) > 0; i++)
+        fleet_hold_back(d->fleet, store_read_again(result, i));
     fleet_recorded(d->fleet, d->recording);
     d->recording = 0;
     d->failed_turns = 0;
@@ -361,6 +361,7 @@ void dispatcher_pump(struct dispatcher *d) {
         keep_quiet(d);
         return;
     }
+    fleet_release(d->fleet, now);
     action = d->is_draining ? BELL_WAIT : bell_next(&d->bell, now);
     if (action != BELL_LOOK && action != BELL_WAIT && action != BELL_RENEW)
         r = follow_bell(d, action);
@@ -368,7 +369,7 @@ void dispatcher_pump(struct dispatcher *d) {
         r = tell(d);
     else if (must_turn(d, now))
         r = take_turn(d);
-    else if (d->is_draining && d->lent == 0 && fleet_in_flight(d->fleet) == 0 && fleet_finished(d->fleet) == 0)
+    else if (d->is_draining && d->lent == 0 && fleet_is_done(d->fleet))
         r = leave(d);
     else if (action == BELL_RENEW)
         r = follow_bell(d, action);

@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "io/http.h"
 
+enum { HOLD_BACK_USEC = 100 * 1000 };
+
 /* Flights in order; grows by doubling. */
 struct list {
     struct flight **items;
@@ -20,8 +22,9 @@ struct fleet {
     struct http *http;
     fleet_landed_fn landed;
     void *userdata;
-    struct list flying, finished, unsent, all;
+    struct list flying, finished, held_back, unsent, all;
     uint64_t oldest_finished_usec;
+    uint64_t release_usec;
     uint64_t accepted;
     int64_t last_attempt;
     sd_event_source *landing; /* calls landed for those that ended without leaving */
@@ -38,6 +41,11 @@ static void list_add(struct list *l, struct flight *f) {
         l->allocated = more;
     }
     l->items[l->count++] = f;
+}
+
+static void append(struct list *to, const struct list *from) {
+    for (size_t i = 0; i < from->count; i++)
+        list_add(to, from->items[i]);
 }
 
 static void take_from_flying(struct fleet *fleet, const struct flight *f) {
@@ -186,11 +194,34 @@ void fleet_recorded(struct fleet *fleet, size_t count) {
 
     assert(count <= l->count);
     for (size_t i = 0; i < count; i++)
-        flight_free(l->items[i]);
+        if (l->items[i]->is_held_back)
+            list_add(&fleet->held_back, l->items[i]);
+        else
+            flight_free(l->items[i]);
     l->count -= count;
     if (l->count > 0)
         memmove(l->items, l->items + count, l->count * sizeof(*l->items));
     fleet->oldest_finished_usec = clock_monotonic_usec();
+}
+
+void fleet_hold_back(struct fleet *fleet, int64_t attempt_id) {
+    for (size_t i = 0; i < fleet->finished.count; i++)
+        if (fleet->finished.items[i]->message.attempt_id == attempt_id)
+            fleet->finished.items[i]->is_held_back = true;
+    fleet->release_usec = clock_monotonic_usec() + HOLD_BACK_USEC;
+}
+
+uint64_t fleet_release_usec(const struct fleet *fleet) {
+    return fleet->held_back.count > 0 ? fleet->release_usec : UINT64_MAX;
+}
+
+void fleet_release(struct fleet *fleet, uint64_t now_usec) {
+    if (now_usec < fleet_release_usec(fleet))
+        return;
+    for (size_t i = 0; i < fleet->held_back.count; i++)
+        fleet->held_back.items[i]->is_held_back = false;
+    append(&fleet->finished, &fleet->held_back);
+    fleet->held_back.count = 0;
 }
 
 /* Not of the server's state, its objects or rights, which may be mended: then what was recorded would be less than is known. As
@@ -230,20 +261,20 @@ void fleet_blame_first(struct fleet *fleet, const char *sqlstate) {
     l->items[l->count - 1] = first;
 }
 
+bool fleet_is_done(const struct fleet *fleet) {
+    return fleet->flying.count + fleet->finished.count + fleet->held_back.count == 0;
+}
+
 void fleet_get_unsent(const struct fleet *fleet, struct flight ***ret, size_t *ret_count) {
     *ret = fleet->unsent.items;
     *ret_count = fleet->unsent.count;
-}
-
-static void append(struct list *to, const struct list *from) {
-    for (size_t i = 0; i < from->count; i++)
-        list_add(to, from->items[i]);
 }
 
 void fleet_all(struct fleet *fleet, struct flight ***ret, size_t *ret_count) {
     fleet->all.count = 0;
     append(&fleet->all, &fleet->flying);
     append(&fleet->all, &fleet->finished);
+    append(&fleet->all, &fleet->held_back);
     append(&fleet->all, &fleet->unsent);
     *ret = fleet->all.items;
     *ret_count = fleet->all.count;
@@ -275,6 +306,7 @@ struct fleet *fleet_free(struct fleet *fleet) {
     http_free(fleet->http);
     list_done(&fleet->flying);
     list_done(&fleet->finished);
+    list_done(&fleet->held_back);
     list_done(&fleet->unsent);
     free(fleet->all.items);
     free(fleet);

@@ -30,12 +30,22 @@ size_t fleet_finished(const struct fleet *fleet);
 void fleet_get_finished(const struct fleet *fleet, struct flight ***ret, size_t *ret_count);
 uint64_t fleet_oldest_finished_usec(const struct fleet *fleet); /* when the first of them ended, monotonic */
 
-/* The first count of them are recorded: they are forgotten. */
+/* The first count of them are recorded: they are forgotten, but for those of fleet_hold_back(). */
 void fleet_recorded(struct fleet *fleet, size_t count);
+
+/* This one of them could not be recorded now: it is held back for a while when the others are recorded. */
+void fleet_hold_back(struct fleet *fleet, int64_t attempt_id);
+
+/* Those held back whose time has come are among the finished again. */
+void fleet_release(struct fleet *fleet, uint64_t now_usec);
+uint64_t fleet_release_usec(const struct fleet *fleet); /* when that is, monotonic; UINT64_MAX: none is held back */
 
 /* The first of them could not be recorded by itself, with this SQLSTATE, where a turn without it could: it is tried again after the
  * others; where the fault may be its own, without its reply, and then as one in doubt, for which little can fail. */
 void fleet_blame_first(struct fleet *fleet, const char *sqlstate);
+
+/* None is in flight, and all that have ended are recorded. */
+bool fleet_is_done(const struct fleet *fleet);
 
 /* Those that must be given back. Borrowed. */
 void fleet_get_unsent(const struct fleet *fleet, struct flight ***ret, size_t *ret_count);

@@ -1,6 +1,7 @@
 /* One attempt: from the claim of its row until its outcome is recorded. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/account.h"
@@ -19,6 +20,7 @@ struct flight {
     uint64_t started_usec;   /* monotonic */
     struct fleet *fleet;     /* the fleet's: borrowed, and where in its list of those in flight it stands */
     size_t place;
+    bool is_held_back;       /* its row is locked by somebody */
     /* private */
     char *texts;
     struct json *document;

@@ -156,6 +156,12 @@ static void read_look(const struct pg_result *r, size_t i, struct store_row *ret
     ret->look.sequence = int_or(pg_text(r, i, DETAIL), 0, INT64_MAX, 0);
 }
 
+int64_t store_read_again(const struct pg_result *r, size_t i) {
+    const char *what = i < pg_rows(r) ? pg_text(r, i, WHAT) : NULL;
+
+    return what && strcmp(what, "again") == 0 ? pg_int(r, i, ATTEMPT_ID, 0) : 0;
+}
+
 void store_read_row(const struct pg_result *r, size_t i, struct store_row *ret) {
     *ret = (struct store_row) {.kind = row_kind(pg_text(r, i, WHAT)), .sender = text_or_empty(pg_text(r, i, SENDER))};
     switch (ret->kind) {

@@ -91,6 +91,8 @@ struct store_row {
         int64_t sequence;
     } look;
 };
+/* Of the first rows of a turn: the attempt whose outcome was not recorded, as its row is locked; 0: the row is another. */
+int64_t store_read_again(const struct pg_result *result, size_t row);
 void store_read_row(const struct pg_result *result, size_t row, struct store_row *ret);
 
 /* herald.tell(): what gateways answered; yields rows opened, held and unpaired. */

@@ -4,6 +4,7 @@
 -- Statistics of a queue table are always wrong: everything on this path is looked up by index, by plans that are kept.
 --
 -- The arrays are those of herald.settle(). Yields, in this order:
+--   'again'           id, attempt_id: somebody has locked the row, so its outcome was not recorded: tell it again
 --   'opened', 'held'  sender: a sender that works again, or fails; body says why
 --   'claim'           id, attempt_id, sender, target, target_kind, body; detail: the gateway's template, {"media": …} of a part,
 --                     or NULL
@@ -44,9 +45,23 @@ AS $$
 DECLARE
     xmin_before text := pg_snapshot_xmin(pg_current_snapshot())::text;
     met_rows bigint := 0;
+    locked bigint[];
 BEGIN
     IF current_setting('synchronous_commit') = 'off' THEN
         PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
+    IF cardinality(ids) > 0 THEN
+        locked := herald.locked_rows(ids);
+        IF locked <> '{}' THEN
+            RETURN QUERY SELECT 'again', o.id, o.attempt_id, NULL, NULL, NULL, NULL, NULL
+                           FROM unnest(ids, attempt_ids) o (id, attempt_id) WHERE o.id = ANY (locked);
+            SELECT coalesce(array_agg(o.id), '{}'), array_agg(o.attempt_id), array_agg(o.outcome), array_agg(o.scope),
+                   array_agg(o.wait_sec), array_agg(o.code), array_agg(o.message_id), array_agg(o.body), array_agg(o.error)
+              INTO ids, attempt_ids, outcomes, scopes, waits, codes, message_ids, bodies, errors
+              FROM unnest(ids, attempt_ids, outcomes, scopes, waits, codes, message_ids, bodies, errors)
+                   o (id, attempt_id, outcome, scope, wait_sec, code, message_id, body, error)
+             WHERE o.id <> ALL (locked);
+        END IF;
     END IF;
     IF cardinality(ids) > 0 THEN
         RETURN QUERY SELECT s.what, NULL::bigint, NULL::bigint, s.sender, NULL, NULL, s.reason, NULL

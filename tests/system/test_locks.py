@@ -1,0 +1,83 @@
+"""Who keeps a transaction open on one row keeps nothing from being sent: not what faces the network, nor an operator, nor a reader."""
+
+import contextlib
+
+import pytest
+
+from conftest import wait_until
+from daemon import start_daemon  # noqa: F811, F401 (fixture)
+from load import CREDENTIALS, Application, receiving
+from player import login
+
+LATENCY_MS = 1000
+
+
+@contextlib.contextmanager
+def keeping_open(db, role, statement, *parameters):
+    """A transaction of that role that has run the statement, and stays open."""
+    connection = db.connect(login(db.cluster, role))
+    connection.autocommit = False
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+        yield connection
+        connection.commit()
+    finally:
+        connection.close()
+
+
+RECEIVE = """SELECT * FROM herald.receive('{cloud}', ARRAY[(SELECT account FROM herald.web_senders() LIMIT 1)], '{x}', ARRAY[%s::bigint],
+                                          '{NULL}', '{delivered}', '{NULL}', '{NULL}')"""
+
+
+@pytest.fixture
+def app(db):
+    with receiving(LATENCY_MS) as sink:
+        application = Application(db, sink)
+        db.sql("""UPDATE herald.senders SET account = account || '{"app_secret": "app", "verify_token": "verify"}'""")
+        yield application
+
+
+def in_flight(app):
+    """A message whose request has left and has no answer yet; its row's id."""
+    app.insert(1)
+    return wait_until(lambda: app.db.value("SELECT id FROM whatsapp_notifications WHERE send_status = 'sending'"), "a message in flight")
+
+
+@pytest.mark.sanitize
+def test_what_faces_the_network_stops_nobody(app, start_daemon):  # noqa: F811
+    daemon = start_daemon(credentials=CREDENTIALS, log_level="info")
+    locked = in_flight(app)
+    with keeping_open(app.db, "herald_web", RECEIVE, locked):
+        app.wait_for(app.insert(20), 4)
+        wait_until(lambda: app.db.value("SELECT count(*) FROM whatsapp_notifications WHERE send_status = 'sent'") == 20, "the others, recorded", 3)
+        assert app.db.value("SELECT send_status FROM whatsapp_notifications WHERE id = %s", locked) == "sending"
+    wait_until(lambda: app.db.value("SELECT send_status FROM whatsapp_notifications WHERE id = %s", locked) == "sent", "the locked one, recorded")
+    assert len(app.arrivals()) == 21 and "a turn failed" not in daemon.output()
+    assert daemon.stop() == 0
+
+
+def test_a_part_that_is_locked_keeps_its_message_waiting_and_no_other(app, start_daemon):  # noqa: F811
+    """An operator cancels the image of a message that is in flight, and does not commit."""
+    db = app.db
+    daemon = start_daemon(credentials=CREDENTIALS, log_level="info")
+    ident = db.value("SELECT herald.send('+8801799999999', '0 with an image', media => '[{\"type\": \"image\", \"url\": \"https://example.org/1.jpg\"}]')")
+    wait_until(lambda: db.value("SELECT send_status FROM whatsapp_notifications WHERE id = %s", ident) == "sending", "it is in flight")
+    part = db.value("SELECT id FROM whatsapp_notifications WHERE part_of = %s", ident)
+    with keeping_open(db, "herald_operator", "SELECT herald.cancel(%s)", part):
+        app.wait_for(app.insert(5), 4)
+    wait_until(lambda: db.value("SELECT send_status FROM whatsapp_notifications WHERE id = %s", ident) == "sent", "the message, recorded")
+    assert "a turn failed" not in daemon.output()
+
+
+def test_one_that_waits_behind_and_is_locked_goes_later(app, start_daemon):  # noqa: F811
+    db = app.db
+    daemon = start_daemon(credentials=CREDENTIALS, log_level="info")
+    first = db.value("SELECT herald.send('+8801799999999', '0 first')")
+    wait_until(lambda: db.value("SELECT send_status FROM whatsapp_notifications WHERE id = %s", first) == "sending", "it is in flight")
+    behind = db.value("SELECT herald.send('+8801799999999', '0 second')")
+    wait_until(lambda: db.value("SELECT behind FROM whatsapp_notifications WHERE id = %s", behind), "the second waits behind it")
+    with keeping_open(db, "herald_operator", "SELECT herald.cancel(%s)", behind):
+        app.wait_for(app.insert(5), 4)
+        wait_until(lambda: db.value("SELECT send_status FROM whatsapp_notifications WHERE id = %s", first) == "sent", "the first, recorded", 3)
+    assert "a turn failed" not in daemon.output()
