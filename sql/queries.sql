@@ -85,8 +85,16 @@ commit
 -- name: rollback
 rollback
 
+-- Whether there is a record yet, and whether it has this migration.
+-- name: migrate_is_recorded
+select to_regclass('herald.migrations') is not null
+
+-- name: migrate_is_applied
+select exists (select from herald.migrations where version = $1::int)
+
+-- One migrates at a time. Nobody who may only look can hold this lock; an advisory lock could be held by anybody.
 -- name: migrate_lock
-select pg_try_advisory_lock(hashtext('pgherald migrate'))
+lock table herald.migrations in share row exclusive mode
 
 -- The first three columns are whether pgherald was here; the fourth whether a table that is not ours has the history's name.
 -- name: migrate_state

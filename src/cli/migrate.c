@@ -46,6 +46,7 @@ struct step {
     const char *what;
     const char *checksum;
     const char *failed_in; /* for the error text */
+    bool is_overtaken; /* another migrate has applied it meanwhile */
     struct pg_result *undefined; /* what had no definition any more, and whether it was dropped; owned */
 };
 
@@ -84,26 +85,6 @@ static char *checksum_of(struct cli *cli, const char *text) {
 }
 
 /* ---- What is there ---- */
-
-/* Two at the same time would step on each other's toes. The lock ends with the connection. */
-static int lock(struct cli *cli) {
-    for (bool told = false;; told = true) {
-        _cleanup_(pg_result_freep) struct pg_result *result = cli_query(cli, QUERY_MIGRATE_LOCK, NULL, "migrate");
-        struct pg_error error;
-
-        if (!result)
-            return -EIO;
-        if (pg_bool(result, 0, 0))
-            return 0;
-        if (!told)
-            (void) cli_error("another `pgherald migrate` is at work on this database; waiting for it");
-        int r = pg_wait_notify(cli->pg, USEC_PER_SEC / 2, &error);
-        if (r < 0) {
-            (void) cli_database_error("migrate", &error);
-            return -EIO;
-        }
-    }
-}
 
 static int refuse_foreign_table(const char *database) {
     (void) cli_error("database %s has a table public.whatsapp_notifications that is not pgherald's; rename it, and migrate again",
@@ -199,15 +180,53 @@ static int name_file(const struct step *step, int r, struct pg_error *error) {
     return r;
 }
 
+static int ask(struct cli *cli, enum query query, const char *const *parameters, bool *ret, struct pg_error *reterr) {
+    _cleanup_(pg_result_freep) struct pg_result *result = NULL;
+    int r = pg_wait_query(cli->pg, query, parameters, &result, reterr);
+
+    if (r >= 0)
+        *ret = pg_bool(result, 0, 0);
+    return r;
+}
+
+/* One migrates at a time, a step at a time. The table belongs to herald_owner. */
+static int lock(struct cli *cli, struct pg_error *reterr) {
+    int r = run_statement(cli, QUERY_MIGRATE_AS_OWNER, NULL, reterr);
+
+    if (r >= 0)
+        r = run_statement(cli, QUERY_MIGRATE_LOCK, NULL, reterr);
+    return r < 0 ? r : run_statement(cli, QUERY_MIGRATE_AS_ONESELF, NULL, reterr);
+}
+
+static int apply_migration(struct cli *cli, struct step *step, const char *version, struct pg_error *reterr) {
+    const char *parameters[] = {version, step->what, step->checksum};
+    bool is_recorded = false;
+    int r = ask(cli, QUERY_MIGRATE_IS_RECORDED, NULL, &is_recorded, reterr);
+
+    if (r >= 0 && is_recorded)
+        r = lock(cli, reterr);
+    if (r >= 0 && is_recorded)
+        r = ask(cli, QUERY_MIGRATE_IS_APPLIED, parameters, &step->is_overtaken, reterr);
+    if (r < 0 || step->is_overtaken)
+        return r;
+    r = apply_file(cli, step, step->file, reterr);
+    return r < 0 ? r : run_statement(cli, QUERY_MIGRATE_RECORD, parameters, reterr);
+}
+
+/* duplicate_schema, or unique_violation in the catalogue. */
+static bool is_made_by_another(const struct pg_error *error) {
+    return strcmp(error->sqlstate, "42P06") == 0 || strcmp(error->sqlstate, "23505") == 0;
+}
+
 static int migration_body(struct cli *cli, void *userdata, struct pg_error *reterr) {
     struct step *step = userdata;
     char version[24];
 
     (void) snprintf(version, sizeof(version), "%lld", (long long) file_version(step->file));
-    const char *parameters[] = {version, step->what, step->checksum};
-    int r = apply_file(cli, step, step->file, reterr);
-    if (r >= 0)
-        r = run_statement(cli, QUERY_MIGRATE_RECORD, parameters, reterr);
+    int r = apply_migration(cli, step, version, reterr);
+    /* Another has made the schema in this moment: as if it had locked what is not there yet. */
+    if (r < 0 && file_version(step->file) == 1 && is_made_by_another(reterr))
+        (void) snprintf(reterr->sqlstate, sizeof(reterr->sqlstate), "55P03");
     return name_file(step, r, reterr);
 }
 
@@ -249,8 +268,10 @@ static int renew_and_drop(struct cli *cli, struct step *step, struct pg_error *r
 static int code_body(struct cli *cli, void *userdata, struct pg_error *reterr) {
     struct step *step = userdata;
     const char *parameters[] = {step->checksum};
-    int r = run_statement(cli, QUERY_MIGRATE_FUNCTIONS_UNCHECKED, NULL, reterr);
+    int r = lock(cli, reterr);
 
+    if (r >= 0)
+        r = run_statement(cli, QUERY_MIGRATE_FUNCTIONS_UNCHECKED, NULL, reterr);
     /* What is made here belongs to herald_owner, whoever migrates: functions run with their owner's rights. */
     if (r >= 0)
         r = run_statement(cli, QUERY_MIGRATE_AS_OWNER, NULL, reterr);
@@ -278,6 +299,8 @@ static int apply_step(struct migrate *m, struct step *step, cli_body_fn body) {
     int r = cli_in_transaction(m->cli, step->what, body, step);
     if (r < 0)
         printf("failed\n");
+    else if (step->is_overtaken)
+        printf("done by another\n");
     else
         printf("done (%llu ms)\n", (unsigned long long) ((clock_monotonic_usec() - start_usec) / USEC_PER_MSEC));
     return r;
@@ -352,8 +375,10 @@ static int apply_code(struct migrate *m) {
 static int regenerate_body(struct cli *cli, void *userdata, struct pg_error *reterr) {
     int64_t *ret_made = userdata;
     _cleanup_(pg_result_freep) struct pg_result *result = NULL;
-    int r = pg_wait_query(cli->pg, QUERY_MIGRATE_REGENERATE, NULL, &result, reterr);
+    int r = lock(cli, reterr);
 
+    if (r >= 0)
+        r = pg_wait_query(cli->pg, QUERY_MIGRATE_REGENERATE, NULL, &result, reterr);
     if (r >= 0)
         *ret_made = pg_int(result, 0, 0, 0);
     return r;
@@ -376,8 +401,6 @@ static int regenerate(struct migrate *m) {
 static int migrate(struct migrate *m) {
     int r = cli_connect(m->cli);
 
-    if (r >= 0 && !m->dry_run)
-        r = lock(m->cli);
     if (r >= 0)
         r = look(m);
     if (r > 0)
