@@ -150,5 +150,8 @@ int contract_webjs(struct sandbox *s, const struct call *call, struct sandbox_re
 int contract_twilio(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
 int contract_webhook(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
 
+/* Answers what a page of another site asks, whichever path; 0: there is no reason to refuse it. */
+int control_refuse(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;
+
 /* The page and the sandbox's own interface, for people and tests. */
 int control_answer(struct sandbox *s, const struct call *call, struct sandbox_reply *a) _must_check_;

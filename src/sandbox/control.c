@@ -64,7 +64,7 @@ static bool is_origin_ours(const struct call *call) {
         return false;
     if (!call->origin)
         return true;
-    return strncmp(call->origin, "http://", 7) == 0 && strcasecmp(call->origin + 7, call->host) == 0;
+    return call->host && strncmp(call->origin, "http://", 7) == 0 && strcasecmp(call->origin + 7, call->host) == 0;
 }
 
 /* Wall clock, local time with milliseconds and zone: 2026-11-20T23:26:01.123+06:00. */
@@ -370,16 +370,30 @@ static const struct route routes[] = {
     {"/sandbox/scan", "POST", scan},
 };
 
+static int refuse(struct sandbox_reply *a, const char *why) {
+    sandbox_reply_header(a, "Cache-Control", "no-store");
+    sandbox_reply_header(a, "X-Content-Type-Options", "nosniff");
+    sandbox_reply_header(a, "Cross-Origin-Resource-Policy", "same-origin");
+    return write_problem(a, 403, why);
+}
+
+/* One that listens elsewhere too may be called by a name of its network, as in a set of containers, but not for its page. */
+int control_refuse(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
+    bool may_be_named = !s->is_loopback && strcmp(call->path, "/") != 0 && strncmp(call->path, "/sandbox/", 9) != 0;
+
+    if (!may_be_named && !is_host_ours(s, call->host))
+        return refuse(a, "the Host of the request is neither localhost nor an address of this sandbox");
+    /* A link from elsewhere may open the page, which shows nothing by itself; all else must come from it, or from no page. */
+    if (strcmp(call->path, "/") != 0 && !is_origin_ours(call))
+        return refuse(a, "the request comes from a page of another origin");
+    return 0;
+}
+
 int control_answer(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
     bool is_known_path = false;
     sandbox_reply_header(a, "Cache-Control", "no-store");
     sandbox_reply_header(a, "X-Content-Type-Options", "nosniff");
     sandbox_reply_header(a, "Cross-Origin-Resource-Policy", "same-origin");
-    if (!is_host_ours(s, call->host))
-        return write_problem(a, 403, "the Host of the request is neither localhost nor an address of this sandbox");
-    /* A link from elsewhere may open the page, which shows nothing by itself; all else must come from it, or from no page. */
-    if (strcmp(call->path, "/") != 0 && !is_origin_ours(call))
-        return write_problem(a, 403, "the request comes from a page of another origin");
     for (size_t i = 0; i < ELEMENTSOF(routes); i++) {
         if (strcmp(routes[i].path, call->path) != 0)
             continue;

@@ -31,12 +31,12 @@ static const char *argument(struct MHD_Connection *c, const char *name) {
     return MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, name);
 }
 
-/* The contracts in turn; what none of them knows is the control's to answer. */
+/* What other pages may not ask is refused first; then the contracts in turn; what none of them knows is the control's to answer. */
 static int ask(struct sandbox *s, const struct call *call, struct sandbox_reply *a) {
     static int (*const contracts[])(struct sandbox *, const struct call *, struct sandbox_reply *) = {
         /* WAHA's few paths are within those of wppconnect. */
-        contract_cloud,     contract_waha,    contract_wppconnect, contract_webjs,
-        contract_evolution, contract_twilio, contract_webhook,    control_answer,
+        control_refuse, contract_cloud,     contract_waha,   contract_wppconnect,
+        contract_webjs, contract_evolution, contract_twilio, contract_webhook,    control_answer,
     };
     for (size_t i = 0; i < ELEMENTSOF(contracts); i++) {
         int r = contracts[i](s, call, a);

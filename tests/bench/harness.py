@@ -70,7 +70,6 @@ class Cluster:
             owner = pwd.getpwnam("postgres")
             os.chown(self.directory, owner.pw_uid, owner.pw_gid)
             self.as_user = ["runuser", "-u", "postgres", "--"]
-        self.directory.chmod(0o755)
         self.data = self.directory / "data"
 
     def _run(self, program, *arguments):
@@ -78,7 +77,7 @@ class Cluster:
                        stdout=subprocess.DEVNULL)
 
     def start(self):
-        self._run("initdb", "-D", self.data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
+        self._run("initdb", "-D", self.data, "-U", "postgres", "--auth-local=trust", "--auth-host=reject", "--encoding=UTF8", "--locale=C.UTF-8")
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
             conf.write(f"unix_socket_directories = '{self.directory}'\n")
             conf.writelines(f"{name} = {value}\n" for name, value in self.SETTINGS.items())

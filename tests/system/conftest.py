@@ -3,6 +3,7 @@
 import os
 import pwd
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -17,6 +18,7 @@ import psycopg2.extras
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+PASSWORD = secrets.token_hex(16)  # of the superusers of the servers that are started here
 PGHERALD = os.environ.get("PGHERALD", str(ROOT / "build" / "pgherald"))
 
 
@@ -84,7 +86,8 @@ def roomy_memory():
 
 
 class Cluster:
-    """A PostgreSQL server of its own: a unix socket in a temporary directory, and a port of 127.0.0.1."""
+    """A PostgreSQL server of its own: a unix socket in a directory that nobody else may enter, and a port of 127.0.0.1 that asks for a
+    password: its superuser runs programs as who runs the server."""
 
     SETTINGS = {"fsync": "off", "max_connections": "100", "timezone": "UTC", "log_min_messages": "warning"}
 
@@ -92,7 +95,6 @@ class Cluster:
         self.bin = postgres_bin()
         self.port = free_port()
         self.directory = Path(tempfile.mkdtemp(prefix="pgherald-test-", dir=roomy_memory()))
-        self.directory.chmod(0o755)
         self.data = self.directory / "data"
         self.as_user = []
         if os.geteuid() == 0:
@@ -107,7 +109,13 @@ class Cluster:
         self.start()
 
     def _fill(self):
-        self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+        with tempfile.NamedTemporaryFile("w", encoding="ascii", dir=self.directory) as file:
+            file.write(PASSWORD)
+            file.flush()
+            if self.as_user:
+                shutil.chown(file.name, "postgres")
+            self._run("initdb", "-D", self.data, "-U", "postgres", "--auth-local=trust", "--auth-host=scram-sha-256", "--pwfile", file.name,
+                      "-E", "UTF8", "--locale=C.UTF-8", "-N")
 
     def _readable(self, programs):
         """The programs where the server's user may run them: a checkout may lie where only its owner can look."""
@@ -163,7 +171,7 @@ class Cluster:
 
     def dsn(self, database="postgres", user="postgres", tcp=False):
         """A connection string, by unix socket unless told otherwise."""
-        host = "127.0.0.1" if tcp else self.directory
+        host = f"127.0.0.1 password={PASSWORD}" if tcp else self.directory
         return f"host={host} port={self.port} dbname={database} user={user}"
 
     def connect(self, database="postgres", user="postgres"):

@@ -676,7 +676,7 @@ def test_the_page_loads_nothing_from_elsewhere(sandbox):
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "192.0.2.1", ""])
 def test_a_name_that_leads_here_does_not_open_it(sandbox, host):
-    for path in ("/", "/sandbox/messages", "/sandbox/stream", "/sandbox/behaviour"):
+    for path in ("/", "/sandbox/messages", "/sandbox/stream", "/sandbox/behaviour", "/client/getChats/s", "/api/s/all-groups"):
         answer = sandbox.call("GET", path, headers={"Host": host})
         assert answer.status == 403, path
     assert sandbox.call("GET", "/sandbox/messages", headers={"Host": "localhost:1"}).status == 200
@@ -690,6 +690,7 @@ def test_another_page_can_change_nothing(sandbox, headers):
     assert sandbox.call("DELETE", "/sandbox/messages", headers=headers).status == 403
     assert sandbox.call("PUT", "/sandbox/behaviour", {"status": 500}, headers).status == 403
     assert sandbox.call("GET", "/sandbox/messages", headers=headers).status == 403
+    assert sandbox.call("POST", "/send-message", {"to": "8801711000001", "text": "from a form"}, {**headers, "Content-Type": "text/plain"}).status == 403
     assert sandbox.messages()["received"] == 1
     own = {"Origin": f"http://127.0.0.1:{sandbox.port}", "Sec-Fetch-Site": "same-origin"}
     assert sandbox.call("DELETE", "/sandbox/messages", headers=own).status == 200
