@@ -67,7 +67,7 @@ select * from herald.metrics()
 
 -- name: session
 select set_config('search_path', 'pg_catalog, pg_temp', false),
-    set_config('default_transaction_isolation', 'read committed', false), set_config('lock_timeout', '2s', false),
+    set_config('default_transaction_isolation', 'read committed', false), set_config('lock_timeout', '900ms', false),
     set_config('idle_in_transaction_session_timeout', '30s', false), set_config('statement_timeout', $1, false),
     set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '3', false),
     set_config('tcp_keepalives_count', '3', false), set_config('timezone', 'UTC', false),
@@ -113,7 +113,7 @@ select checksum from herald.code
 select encode(sha256(convert_to($1, 'UTF8')), 'hex')
 
 -- name: migrate_lock_timeout
-set local lock_timeout = '2s'
+set local lock_timeout = '900ms'
 
 -- Functions may name tables and functions that come after them.
 -- name: migrate_functions_unchecked

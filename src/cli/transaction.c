@@ -1,5 +1,5 @@
 /* Changes of the schema need locks that a busy application may hold for long. Waiting in the lock's queue would stop everybody
- * behind us, so we wait two seconds at a time, and let the others through in between. */
+ * behind us, so we wait less than a second at a time, and let the others through in between. */
 #include "cli/cli.h"
 
 #include <errno.h>

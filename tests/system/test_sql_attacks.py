@@ -2,6 +2,7 @@
 
 tenant_a owns a rule's view and a watched table, and tenant_b another's; neither has any right on schema herald."""
 
+import re
 import select
 
 import psycopg2
@@ -294,3 +295,27 @@ def test_an_altered_capture_function_captures_nothing_and_fails_nobody(tenants):
     tenants.sql("INSERT INTO a.orders VALUES (2, 'x')")
     assert tenants.column("SELECT key FROM herald.events") == ["2"]
     assert not [row for row in tenants.sql("SELECT * FROM herald.check()") if "altered" in row[1]]
+
+
+KEYWORD_TYPES = {"boolean", "bigint", "int"}  # the grammar's own: no search_path leads them astray
+
+
+def test_generated_functions_begin_with_a_guard_of_qualified_names(tenants):
+    """What is altered to SECURITY INVOKER, with another search_path, does nothing before the guard: not by a type that it declares."""
+    generated = tenants.sql("""SELECT p.oid::regprocedure::text, p.prosrc, p.proowner::regrole::text FROM pg_proc p
+                                WHERE p.pronamespace = 'herald'::regnamespace AND p.proname ~ '^(source|still|keys|capture)_[0-9]'""")
+    assert len(generated) == 14
+    for name, body, owner in generated:
+        declared = re.findall(r"^\s*(?:\w+) (?:CONSTANT )?([\w.\[\]]+)(?: :=.*)?;", body.split("BEGIN", 1)[0], re.M)
+        declared += re.findall(r"DECLARE \w+ ([\w.\[\]]+);", body)
+        assert all(kind in KEYWORD_TYPES or kind.startswith(("pg_catalog.", "herald.")) for kind in declared), (name, declared)
+        first = body.split("BEGIN", 1)[1].strip()
+        assert first.startswith(f"IF current_user OPERATOR(pg_catalog.<>) '{owner}'::pg_catalog.name THEN RAISE "), name
+        assert "USING ERRCODE" in first.split("END IF;", 1)[0] or "RETURN NULL; END IF;" in first, name
+
+
+def test_definer_functions_pin_their_search_path(tenants):
+    """Of what stands in the schema; also of those that are owned by the roles that users' SQL runs as."""
+    assert tenants.column("""SELECT p.oid::regprocedure::text FROM pg_proc p
+                              WHERE p.pronamespace = 'herald'::regnamespace AND p.prosecdef
+                                AND NOT ('search_path=pg_catalog, pg_temp' = ANY (p.proconfig)) IS NOT FALSE""") == []

@@ -5,7 +5,7 @@
 CREATE OR REPLACE FUNCTION herald.add_capture(tab regclass, watch_id int) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '2s'
+SET lock_timeout = '900ms'
 AS $$
 DECLARE
     is_subscribed boolean := EXISTS (SELECT FROM pg_subscription_rel s WHERE s.srrelid = add_capture.tab);
@@ -31,7 +31,7 @@ BEGIN
     END LOOP;
 EXCEPTION
     WHEN lock_not_available THEN
-        RAISE EXCEPTION 'could not lock % within 2 s to add its capture triggers: another session holds it', tab
+        RAISE EXCEPTION 'could not lock % within a second to add its capture triggers: another session holds it', tab
             USING HINT = 'Nothing was changed. Call herald.watch() again when the long transaction on it has ended '
                          '(see pg_stat_activity).';
     WHEN insufficient_privilege THEN

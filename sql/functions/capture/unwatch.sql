@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION herald.unwatch(tab regclass, rule text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '2s'
+SET lock_timeout = '900ms'
 AS $$
 DECLARE
     watch_id int;
@@ -26,7 +26,7 @@ BEGIN
     EXECUTE format('DROP FUNCTION herald.%I(), herald.%I(), herald.%I()', format('capture_%s_insert', watch_id),
                    format('capture_%s_update', watch_id), format('capture_%s_row', watch_id));
 EXCEPTION WHEN lock_not_available THEN
-    RAISE EXCEPTION 'could not lock % within 2 s to drop its capture triggers: another session holds it', unwatch.tab
+    RAISE EXCEPTION 'could not lock % within a second to drop its capture triggers: another session holds it', unwatch.tab
         USING HINT = 'Nothing was changed. Try again when the long transaction on it has ended (see pg_stat_activity).';
 END
 $$;

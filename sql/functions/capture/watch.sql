@@ -2,7 +2,7 @@
 -- are given, only one that changed one of them), appends the row's key to herald.events.
 --
 -- SECURITY INVOKER: it needs the caller's own right to add triggers to the table, and membership in herald_owner. It takes the
--- table's lock only where a trigger is missing, and waits for it no longer than lock_timeout or 2 s. Partitions that exist are
+-- table's lock only where a trigger is missing, and waits for it no longer than a second. Partitions that exist are
 -- watched too; call it again after adding one. may_ring says whether a change may NOTIFY although max_prepared_transactions > 0.
 -- It ends by making a sweep due, for what was there before.
 CREATE OR REPLACE FUNCTION herald.watch(

@@ -4,7 +4,7 @@
 CREATE OR REPLACE FUNCTION herald.uninstall(history boolean DEFAULT false) RETURNS SETOF text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '2s'
+SET lock_timeout = '900ms'
 AS $$
 DECLARE
     installed record;
@@ -27,7 +27,7 @@ BEGIN
         RETURN NEXT 'kept: table public.whatsapp_notifications (--history drops it too)';
     END IF;
 EXCEPTION WHEN lock_not_available THEN
-    RAISE EXCEPTION 'could not lock a watched table within 2 s: another session holds it'
+    RAISE EXCEPTION 'could not lock a watched table within a second: another session holds it'
         USING HINT = 'Nothing was changed. Try again when the long transaction on it has ended (see pg_stat_activity).';
 END
 $$;
