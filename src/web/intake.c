@@ -47,16 +47,13 @@ static void try_again(struct intake *in) {
     (void) sd_event_source_set_enabled(in->again, SD_EVENT_ONESHOT);
 }
 
-static void on_heard(_unused_ struct pg *pg, const struct pg_result *result, const struct pg_error *error, void *userdata) {
+static void on_heard(_unused_ struct pg *pg, _unused_ const struct pg_result *result, const struct pg_error *error,
+                     void *userdata) {
     struct intake *in = userdata;
-    bool again = result && pg_rows(result) > 0 && pg_bool(result, 0, 0);
 
     if (error)
         in->handler.on_refused(error->text, in->userdata);
-    if (again && in->tries < AGAIN_MAX)
-        try_again(in);
-    else
-        finish(in, error ? -EIO : again ? -EAGAIN : 0);
+    finish(in, error ? -EIO : 0);
 }
 
 /* What comes after the receipts: whoever waits is told when both are recorded, and both may come again. */

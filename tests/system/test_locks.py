@@ -1,6 +1,7 @@
 """Who keeps a transaction open on one row keeps nothing from being sent: not what faces the network, nor an operator, nor a reader."""
 
 import contextlib
+import signal
 
 import pytest
 
@@ -81,3 +82,33 @@ def test_one_that_waits_behind_and_is_locked_goes_later(app, start_daemon):  # n
         app.wait_for(app.insert(5), 4)
         wait_until(lambda: db.value("SELECT send_status FROM whatsapp_notifications WHERE id = %s", first) == "sent", "the first, recorded", 3)
     assert "a turn failed" not in daemon.output()
+
+
+TEMPLATE = """SELECT herald.hear('{template}', '{NULL}', '{NULL}', '{stuck_v1}', '{APPROVED}', '{en}', '{NULL}')"""
+
+
+@pytest.mark.parametrize("role, statement", [("herald_web", TEMPLATE), ("herald_operator", "SELECT herald.resume('recipient', '+8801799999999')"),
+                                             ("herald_operator", "SELECT herald.resume('template', 'stuck')")])
+def test_what_wakes_messages_holds_up_no_claim(app, start_daemon, role, statement):  # noqa: F811
+    db = app.db
+    db.sql("INSERT INTO herald.templates (name, body, gateway_name) VALUES ('stuck', 'b', 'stuck_v1')")
+    db.sql("SELECT herald.pause('recipient', '+8801799999999'), herald.pause('template', 'stuck')")
+    waiting = db.value("SELECT herald.send('+8801799999999', NULL, template => 'stuck')")
+    daemon = start_daemon(credentials=CREDENTIALS, log_level="info")
+    wait_until(lambda: db.value("SELECT next_at = 'infinity' FROM whatsapp_notifications WHERE id = %s", waiting), "it is deferred")
+    with keeping_open(db, role, statement):
+        app.wait_for(app.insert(5), 4)
+    db.sql("SELECT herald.resume('recipient', '+8801799999999'), herald.resume('template', 'stuck')")
+    wait_until(lambda: db.value("SELECT send_status FROM whatsapp_notifications WHERE id = %s", waiting) == "sent", "it is woken, and sent")
+    assert "a turn failed" not in daemon.output()
+
+
+def test_a_daemon_joins_though_a_row_of_its_predecessor_is_locked(app, start_daemon):  # noqa: F811
+    """What it can't settle now is left to the end of its lease."""
+    first = start_daemon(credentials=CREDENTIALS, log_level="info")
+    locked = in_flight(app)
+    with keeping_open(app.db, "herald_web", RECEIVE, locked):
+        first.stop(signal.SIGKILL)
+        start_daemon(credentials=CREDENTIALS, log_level="info")
+        app.wait_for(app.insert(5), 4)
+        assert app.db.value("SELECT send_status FROM whatsapp_notifications WHERE id = %s", locked) == "sending"

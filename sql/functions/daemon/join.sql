@@ -75,14 +75,15 @@ BEGIN
         PERFORM setval('herald.attempt_seq', greatest(last_attempt, q.last_value)) FROM herald.attempt_seq q;
         in_doubt := herald.put_in_doubt(ARRAY(
             SELECT n.id FROM public.whatsapp_notifications n
-             WHERE n.owner = incarnation AND NOT n.attempt_id = ANY (in_flight) FOR NO KEY UPDATE),
+             WHERE n.owner = incarnation AND NOT n.attempt_id = ANY (in_flight) FOR NO KEY UPDATE SKIP LOCKED),
             'another database server answers, which may not have received what became of it');
     END IF;
     WITH given AS (
         UPDATE public.whatsapp_notifications n
            SET send_status = 'pending', owner = NULL, attempts = n.attempts - 1,
                next_at = herald.not_below_floor(n.lane, n.created_at)
-         WHERE n.owner = incarnation AND NOT n.attempt_id = ANY (in_flight)
+         WHERE n.id IN (SELECT w.id FROM public.whatsapp_notifications w
+                         WHERE w.owner = incarnation AND NOT w.attempt_id = ANY (in_flight) FOR NO KEY UPDATE SKIP LOCKED)
         RETURNING n.id
     )
     SELECT coalesce(array_agg(g.id), '{}') INTO back FROM given g;
@@ -90,7 +91,7 @@ BEGIN
     PERFORM herald.release_behind(back);
     in_doubt := in_doubt + herald.put_in_doubt(ARRAY(
         SELECT n.id FROM public.whatsapp_notifications n JOIN herald.incarnations i ON i.id = n.owner
-         WHERE n.owner IS NOT NULL AND n.owner <> incarnation AND i.node = node_name FOR NO KEY UPDATE OF n),
+         WHERE n.owner IS NOT NULL AND n.owner <> incarnation AND i.node = node_name FOR NO KEY UPDATE OF n SKIP LOCKED),
         'its daemon ended while the message was being sent');
 END
 $$;

@@ -70,6 +70,10 @@ BEGIN
             PERFORM herald.apply_early(ids, message_ids);
         END IF;
     END IF;
+    IF EXISTS (SELECT FROM herald.wake_requests) THEN
+        LOCK TABLE herald.claim_lock IN EXCLUSIVE MODE;
+        PERFORM herald.wake_deferred();
+    END IF;
     IF cardinality(ids) > 0 OR room > 0 AND herald.is_due() THEN
         LOCK TABLE herald.claim_lock IN EXCLUSIVE MODE;
         IF cardinality(ids) > 0 THEN

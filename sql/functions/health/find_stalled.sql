@@ -41,7 +41,8 @@ BEGIN
         IF ids = '{}' THEN
             CONTINUE;
         ELSIF NOT is_heard THEN
-            UPDATE herald.web w SET silent_since = stalled.since WHERE w.silent_since IS NULL;
+            UPDATE herald.web w SET silent_since = stalled.since
+             WHERE w.only_row IN (SELECT l.only_row FROM herald.web l WHERE l.silent_since IS NULL FOR NO KEY UPDATE SKIP LOCKED);
             CONTINUE;
         END IF;
         WITH doubted AS (

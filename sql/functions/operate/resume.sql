@@ -36,7 +36,7 @@ BEGIN
         INSERT INTO herald.counts (kind, name, span_sec, bucket, n) VALUES ('resumed', resume.name, 1, 9223372036854775807, 1)
         ON CONFLICT DO NOTHING;
     ELSIF resume.kind IN ('recipient', 'template') THEN
-        PERFORM herald.wake_deferred(ARRAY[resume.name], NULL);
+        PERFORM herald.ask_to_wake(ARRAY[resume.name]);
     END IF;
     PERFORM herald.ring_bell();
     RETURN subject || CASE WHEN lifted IS NULL THEN ' was not held' ELSE format(' is resumed (was held: %s)', lifted) END

@@ -8,17 +8,15 @@
 --   seconds    when, since 1970; NULL: now
 --
 -- Idempotent, in any order: of each person and template the last that was said counts. See herald.hear_people() and
--- herald.hear_templates(). Texts that are no word of herald.settings are forgotten. True: not done yet, call again with the
--- same arrays.
+-- herald.hear_templates(). Texts that are no word of herald.settings are forgotten.
 CREATE OR REPLACE FUNCTION herald.hear(whats text[], gateways text[], accounts text[], subjects text[], details text[],
-                                       languages text[], seconds bigint[]) RETURNS boolean
+                                       languages text[], seconds bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 DECLARE
     moments timestamptz[];
-    again boolean;
 BEGIN
     -- Foreign clocks: nothing is later than now, or it would outdo what is said hereafter.
     SELECT array_agg(least(to_timestamp(nullif(greatest(least(s, 4102444800), 0), 0)), clock_timestamp()) ORDER BY place)
@@ -28,12 +26,8 @@ BEGIN
         SELECT p.kind, p.n FROM herald.hear_people(whats, gateways, accounts, subjects, details, moments) p
         UNION ALL
         SELECT t.kind, t.n FROM herald.hear_templates(whats, subjects, details, languages, moments) t
-    ), added AS (
-        INSERT INTO herald.receipt_counts AS c (kind, n) SELECT k.kind, k.n FROM counted k
-            WHERE k.n > 0 AND k.kind <> 'again' ORDER BY k.kind
-        ON CONFLICT (kind) DO UPDATE SET n = c.n + EXCLUDED.n
     )
-    SELECT coalesce(bool_or(k.kind = 'again' AND k.n > 0), false) INTO again FROM counted k;
-    RETURN again;
+    INSERT INTO herald.receipt_counts AS c (kind, n) SELECT k.kind, k.n FROM counted k WHERE k.n > 0 ORDER BY k.kind
+    ON CONFLICT (kind) DO UPDATE SET n = c.n + EXCLUDED.n;
 END
 $$;

@@ -1,8 +1,7 @@
 -- herald.hear_templates(…): holds our templates while the gateway does not send them; see herald.hear() for the arrays. A
 -- template of the gateway is known by name and language, and what was last said of it counts; ours is held as a whole while one
 -- of its languages is not sent, and goes on by itself when all are. Languages are compared without regard to case, and of - and
--- _. Yields how many of ours were held and released, as herald.receipt_counts has it, and 'again' where there may be more to
--- wake.
+-- _. Yields how many of ours were held and released, as herald.receipt_counts has it.
 CREATE OR REPLACE FUNCTION herald.hear_templates(whats text[], subjects text[], details text[], languages text[],
                                                  moments timestamptz[])
 RETURNS TABLE (kind text, n bigint)
@@ -12,12 +11,10 @@ AS $$
 DECLARE
     sent CONSTANT text[] := '{APPROVED,REINSTATED}';
     not_sent CONSTANT text[] := '{PAUSED,DISABLED,REJECTED,FLAGGED}';
-    most CONSTANT int := 20000;  -- claims wait for as long as it takes to wake them
     told text[];
     news text[];
     held bigint;
     released bigint;
-    woken bigint;
 BEGIN
     WITH last AS (
         SELECT DISTINCT ON (g.gateway_name, g.language) g.gateway_name, g.language, u.event, u.at
@@ -61,10 +58,7 @@ BEGIN
 
     SELECT array_agg(t.name) INTO told FROM unnest(told) t (name)
      WHERE NOT EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'template' AND h.name = t.name);
-    woken := CASE WHEN told IS NULL THEN 0 ELSE herald.wake_deferred(told, most) END;
-    IF woken > 0 THEN
-        PERFORM herald.ring_bell();
-    END IF;
-    RETURN QUERY VALUES ('template held', held), ('template released', released), ('again', (woken = most)::int::bigint);
+    PERFORM herald.ask_to_wake(told) WHERE told IS NOT NULL;
+    RETURN QUERY VALUES ('template held', held), ('template released', released);
 END
 $$;
