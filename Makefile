@@ -121,17 +121,17 @@ check-lint:
 # K=ring: tests/system/test_ring.py alone; where there is no such file, the tests with that in their names.
 check-system:
 	$(Q)$(MAKE) all $(BUILD)/sink
-	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) $(if $(K),$(PYTEST_ONE),$(PYTEST) tests/system)
+	$(Q)PGHERALD='$(abspath $(BUILD)/pgherald)' $(if $(K),$(PYTEST_ONE),$(PYTEST) tests/system)
 
 # The tests of the SQL functions.
 check-sql:
 	$(Q)$(MAKE) all
-	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) $(PYTEST) tests/system/test_sql_*.py
+	$(Q)PGHERALD='$(abspath $(BUILD)/pgherald)' $(PYTEST) tests/system/test_sql_*.py
 
 # The same on the oldest and the newest PostgreSQL that pgherald runs on.
 check-versions: $(VERSIONS:%=check-sql-%)
 check-sql-%:
-	$(Q)bin=$$(tools/install-postgres $*) && PG_BIN=$$bin $(MAKE) check-sql
+	$(Q)bin=$$(tools/install-postgres $*) && PG_BIN="$$bin" $(MAKE) check-sql
 
 # Within a minute: what shows most mistakes.
 check-fast:
@@ -141,7 +141,7 @@ check-fast:
 
 check-sanitize:
 	$(Q)$(MAKE) SANITIZE=address,undefined BUILD=$(BUILD)/sanitize all check-unit
-	$(Q)PGHERALD=$(abspath $(BUILD)/sanitize/pgherald) $(PYTEST) -m sanitize tests/system
+	$(Q)PGHERALD='$(abspath $(BUILD)/sanitize/pgherald)' $(PYTEST) -m sanitize tests/system
 
 # libFuzzer is clang's.
 FUZZ_BUILD = $(MAKE) -j$(shell nproc) CC=clang SANITIZE=fuzzer-no-link,address,undefined BUILD=build/fuzz CFLAGS='-O1 -g'
@@ -180,13 +180,13 @@ check:
 demo:
 	$(Q)tools/install-deps demo
 	$(Q)$(MAKE) all
-	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) tools/demo $(EXAMPLE)
+	$(Q)PGHERALD='$(abspath $(BUILD)/pgherald)' tools/demo $(EXAMPLE)
 
 # A migrated database with an example loaded, and psql in it.
 psql:
 	$(Q)tools/install-deps demo
 	$(Q)$(MAKE) all
-	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) tools/demo --psql $(or $(EXAMPLE),rc_meters)
+	$(Q)PGHERALD='$(abspath $(BUILD)/pgherald)' tools/demo --psql $(or $(EXAMPLE),rc_meters)
 
 # For clangd and its like, which look for it here.
 compile_commands.json: $(BUILD)/queries.inc
@@ -199,13 +199,13 @@ $(BUILD)/sink: tests/bench/sink.c $(BUILD)/flags
 bench:
 	$(Q)tools/install-deps check
 	$(Q)$(MAKE) all $(BUILD)/sink
-	$(Q)PGHERALD_BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/bench/bench.py $(BENCH)
+	$(Q)PGHERALD_BUILD='$(abspath $(BUILD))' $(PYTHON) -B tests/bench/bench.py $(BENCH)
 
 # Minutes of crashes; `make check` has a short form of each.
 torture:
 	$(Q)tools/install-deps check
 	$(Q)$(MAKE) all $(BUILD)/sink
-	$(Q)PGHERALD=$(abspath $(BUILD)/pgherald) $(PYTHON) -B tests/torture/run $(TORTURE)
+	$(Q)PGHERALD='$(abspath $(BUILD)/pgherald)' $(PYTHON) -B tests/torture/run $(TORTURE)
 
 # --- install ---
 

@@ -94,7 +94,7 @@ select exists (select from herald.migrations where version = $1::int)
 
 -- One migrates at a time. Nobody who may only look can hold this lock; an advisory lock could be held by anybody.
 -- name: migrate_lock
-lock table herald.migrations in share row exclusive mode
+lock table herald.migrations, herald.code in share row exclusive mode
 
 -- The first three columns are whether pgherald was here; the fourth whether a table that is not ours has the history's name.
 -- name: migrate_state
@@ -126,7 +126,7 @@ reset role
 set local role herald_owner
 
 -- name: migrate_drop_undefined
-select object, kept_for from herald.drop_undefined($1)
+select object, kept_for from herald.drop_undefined($1, $2::int)
 
 -- name: migrate_regenerate
 select herald.regenerate()

@@ -13,6 +13,7 @@
 #include "cli/migrate.h"
 
 enum { DRY_RUN };
+#define FUNCTIONS "sql/functions/"
 #define GRANTS "sql/grants.sql"
 
 enum { SERVER_VERSION_MIN = 140000, CODE_BYTES_MAX = 16 * 1024 * 1024 };
@@ -26,7 +27,7 @@ static const struct cli_option options[] = {
 };
 
 /* What can be replaced in place, in the order in which it is applied. */
-static const char *const code_prefixes[] = {"sql/functions/", "sql/views/", GRANTS};
+static const char *const code_prefixes[] = {FUNCTIONS, "sql/views/", GRANTS};
 
 /* Columns of migrate_drop_undefined. */
 enum { UNDEFINED_OBJECT, UNDEFINED_KEPT_FOR };
@@ -238,6 +239,14 @@ static int apply_files(struct cli *cli, struct step *step, const char *prefix, s
     return r;
 }
 
+static size_t count_files(const char *prefix) {
+    size_t count = 0;
+
+    for (const struct embedded_file *f = embedded_next(prefix, NULL); f; f = embedded_next(prefix, f))
+        count++;
+    return count;
+}
+
 /* After functions and views were written, and before the grants, which touch every function. */
 static int drop_undefined(struct cli *cli, struct step *step, struct pg_error *reterr) {
     _cleanup_(buf_done) struct buf definitions = BUF_MAX(CODE_BYTES_MAX);
@@ -248,7 +257,9 @@ static int drop_undefined(struct cli *cli, struct step *step, struct pg_error *r
         *reterr = (struct pg_error) {.text = "no memory"};
         return buf_error(&definitions);
     }
-    const char *parameters[] = {buf_string(&definitions)};
+    char functions[24];
+    const char *parameters[] = {buf_string(&definitions), functions};
+    (void) snprintf(functions, sizeof(functions), "%zu", count_files(FUNCTIONS));
     step->undefined = pg_result_free(step->undefined); /* of a try that met a lock */
     return pg_wait_query(cli->pg, QUERY_MIGRATE_DROP_UNDEFINED, parameters, &step->undefined, reterr);
 }

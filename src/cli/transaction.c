@@ -31,6 +31,11 @@ static int try_once(struct cli *cli, cli_body_fn body, void *userdata, struct pg
     return r;
 }
 
+/* lock_not_available, deadlock_detected */
+static bool is_about_locks(const struct pg_error *error) {
+    return strcmp(error->sqlstate, "55P03") == 0 || strcmp(error->sqlstate, "40P01") == 0;
+}
+
 /* Who holds locks on what is ours, in words. */
 static void say_who_blocks(struct cli *cli, const char *what, int try) {
     _cleanup_(pg_result_freep) struct pg_result *blockers = NULL;
@@ -49,7 +54,7 @@ int cli_in_transaction(struct cli *cli, const char *what, cli_body_fn body, void
         int r = try_once(cli, body, userdata, &error);
         if (r >= 0)
             return 0;
-        if (strcmp(error.sqlstate, "55P03") != 0 || try == LOCK_TRIES_MAX)
+        if (!is_about_locks(&error) || try == LOCK_TRIES_MAX)
             break;
         say_who_blocks(cli, what, try);
         if (pg_wait_notify(cli->pg, USEC_PER_SEC, &error) < 0)

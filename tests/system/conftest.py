@@ -23,6 +23,10 @@ PGHERALD = os.environ.get("PGHERALD", str(ROOT / "build" / "pgherald"))
 
 
 def pytest_configure(config):
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: the servers go too
+        signal.signal(number, signal.default_int_handler)
+    for name in [n for n in os.environ if n.startswith("PG") and n != "PG_BIN" and not n.startswith("PGHERALD")]:
+        del os.environ[name]  # libpq's: the tests have servers of their own
     config.addinivalue_line("markers", "sanitize: also run against the binary built with sanitizers")
     config.addinivalue_line("markers", "fails_from(version, reason): known to fail on PostgreSQL of that major version and later")
     postgres_bin()  # what is wrong with it is said here: from a worker it would not be read

@@ -140,8 +140,43 @@ def test_odd_objects_are_dropped_too(earlier):
 
 
 def test_to_drop_by_hand_is_refused(earlier):
-    with pytest.raises(Exception, match="is a part of pgherald migrate"):
-        earlier.sql("SELECT herald.drop_undefined('')")
+    with pytest.raises(Exception, match="not all functions of schema herald have just been written"):
+        earlier.sql("SELECT herald.drop_undefined('', 10)")
+
+
+@pytest.mark.parametrize("kinds", ["prosecdef", "NOT prosecdef", "prorettype = 'trigger'::regtype", "provolatile = 'v'", "true"])
+def test_an_event_trigger_that_alters_what_is_made_makes_nothing_undefined(earlier, kinds):
+    """In a block that catches errors, as such triggers do: what they altered is written by a subtransaction."""
+    earlier.sql(f"""CREATE FUNCTION public.alters() RETURNS event_trigger LANGUAGE plpgsql AS $$ DECLARE o record; BEGIN
+            FOR o IN SELECT c.object_identity FROM pg_event_trigger_ddl_commands() c JOIN pg_proc p ON p.oid = c.objid
+                      WHERE c.object_type = 'function' AND c.schema_name = 'herald' AND {kinds} LOOP
+                BEGIN EXECUTE format('ALTER FUNCTION %s COST 100', o.object_identity); EXCEPTION WHEN OTHERS THEN NULL; END;
+            END LOOP; END $$;
+        CREATE EVENT TRIGGER alters ON ddl_command_end WHEN TAG IN ('CREATE FUNCTION') EXECUTE FUNCTION public.alters()""")
+    done = earlier.pgherald("migrate", status=0).stdout
+    assert {line.removeprefix("  dropped ").split(", which")[0] for line in done.splitlines() if "dropped" in line} == EARLIER and "kept" not in done
+    earlier.sql("DROP EVENT TRIGGER alters")
+
+
+def test_an_event_trigger_that_refuses_keeps_what_is_undefined(earlier):
+    earlier.sql("""CREATE FUNCTION public.refuses() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'nothing is dropped here'; END $$;
+                   CREATE EVENT TRIGGER refuses ON sql_drop EXECUTE FUNCTION public.refuses()""")
+    done = earlier.pgherald("migrate", status=0).stdout
+    assert "nothing is dropped here" in done and "dropped ROUTINE" not in done
+    earlier.sql("DROP EVENT TRIGGER refuses")
+
+
+def test_a_function_with_fewer_arguments_makes_no_call_ambiguous_and_its_grants_go_over(earlier, cluster):
+    cluster.sql("DO $$ BEGIN IF to_regrole('shop') IS NULL THEN CREATE ROLE shop LOGIN; END IF; END $$")
+    earlier.sql("""SET ROLE herald_owner;
+                   CREATE FUNCTION herald.pause(kind text, name text DEFAULT '') RETURNS text LANGUAGE sql AS $$ SELECT 'the old one' $$;
+                   CREATE FUNCTION herald.check_groups(sender_name text) RETURNS int LANGUAGE sql AS 'SELECT 1'; RESET ROLE;
+                   GRANT USAGE ON SCHEMA herald TO shop; GRANT EXECUTE ON FUNCTION herald.check_groups(text) TO shop;
+                   CREATE FUNCTION public.pauses() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN herald.pause('all'); END $$""")
+    done = earlier.pgherald("migrate", status=0).stdout
+    assert "dropped ROUTINE herald.pause(text,text)" in done and "dropped ROUTINE herald.check_groups(text)" in done
+    assert earlier.value("SELECT public.pauses()") != "the old one" and earlier.value("SELECT count(*) FROM herald.holds WHERE kind = 'all'") == 1
+    assert earlier.value("SELECT has_function_privilege('shop', 'herald.check_groups(text, text[])', 'EXECUTE')")
 
 
 def test_others_objects_in_the_schema_are_left_alone(earlier):

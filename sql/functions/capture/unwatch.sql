@@ -9,6 +9,7 @@ DECLARE
     watch_id int;
     installed record;
 BEGIN
+    LOCK TABLE herald.code IN SHARE ROW EXCLUSIVE MODE;  -- first, as pgherald migrate does
     DELETE FROM herald.watches w
      WHERE (to_regclass(w.tab) = unwatch.tab
             OR EXISTS (SELECT FROM pg_trigger t

@@ -22,6 +22,7 @@ DECLARE
     watch_id int;
     part regclass;
 BEGIN
+    LOCK TABLE herald.code IN SHARE ROW EXCLUSIVE MODE;  -- first, as pgherald migrate does
     SELECT * INTO STRICT relation FROM pg_class c WHERE c.oid = watch.tab;
     IF relation.relkind NOT IN ('r', 'p') THEN
         RAISE EXCEPTION '% is no table: changes of a % can''t be captured', watch.tab,

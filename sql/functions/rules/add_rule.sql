@@ -40,6 +40,7 @@ DECLARE
                          JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = add_rule.source);
     is_new boolean;
 BEGIN
+    LOCK TABLE herald.code IN SHARE ROW EXCLUSIVE MODE;  -- first, as pgherald migrate does
     IF source_problem.problem IS NOT NULL THEN
         RAISE EXCEPTION 'rule "%": %', add_rule.name, source_problem.problem USING HINT = source_problem.remedy;
     END IF;

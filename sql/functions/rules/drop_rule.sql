@@ -7,6 +7,7 @@ DECLARE
     orphan text;
     rule_id int := (SELECT r.id FROM herald.rules r WHERE r.name = drop_rule.name);
 BEGIN
+    LOCK TABLE herald.code IN SHARE ROW EXCLUSIVE MODE;  -- first, as pgherald migrate does
     IF rule_id IS NULL THEN
         RAISE EXCEPTION 'there is no rule "%"', drop_rule.name USING HINT = 'SELECT name FROM herald.rules lists them.';
     END IF;
