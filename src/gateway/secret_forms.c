@@ -73,6 +73,8 @@ int secret_forms_fill(struct secret_forms *forms, const char *secret) {
     int r = 0;
 
     *forms = (struct secret_forms) {.text = BUF_MAX(32 * strlen(secret) + 64)};
+    if (*secret == '\0')
+        return 0;
     (void) buf_append_string(&forms->text, secret);
     end_form(forms);
     for (size_t behind = 0; behind < 3 && r >= 0; behind++)

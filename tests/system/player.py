@@ -1,5 +1,6 @@
 """Plays a daemon to the SQL functions: calls what the daemon calls, as the role that the daemon has."""
 
+import time
 from collections import namedtuple
 
 Row = namedtuple("Row", "what id attempt_id sender target target_kind body detail")
@@ -40,6 +41,7 @@ class Turn:
         self.rows = [Row(*row) for row in rows]
         self.claims = [r for r in self.rows if r.what == "claim"]
         self.ids = [r.id for r in self.claims]
+        self.again = {r.attempt_id for r in self.rows if r.what == "again"}
         self.tasks = [(r.target, r.target_kind) for r in self.rows if r.what == "task"]
         self.events = [(r.what, r.sender, r.body) for r in self.rows if r.what in ("held", "opened")]
         self.senders = {r.sender: r for r in self.rows if r.what == "sender"}
@@ -72,7 +74,17 @@ class Daemon:
         return self._rows(statement, *parameters)[0]
 
     def turn(self, *outcomes, room=100):
-        """One turn of the dispatcher."""
+        """One turn of the dispatcher; what it left, as somebody had locked the row, is told again and again, for a second at most."""
+        first = self._turn(outcomes, room)
+        left = first.again
+        for _ in range(50):
+            if not left:
+                break
+            time.sleep(0.02)  # as the daemon waits before it tells it again
+            left = self._turn([o for o in outcomes if o.attempt_id in left], 0).again
+        return first
+
+    def _turn(self, outcomes, room):
         columns = [list(column) for column in zip(*outcomes)] or [[] for _ in Outcome._fields]
         return Turn(self._rows("SELECT * FROM herald.turn(%s, %s, %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::int[],"
                                " %s::int[], %s::text[], %s::text[], %s::text[])", self.incarnation, room, *columns))

@@ -2,13 +2,14 @@
 
 import contextlib
 import signal
+import time
 
 import pytest
 
 from conftest import wait_until
 from daemon import start_daemon  # noqa: F811, F401 (fixture)
 from load import CREDENTIALS, Application, receiving
-from player import login
+from player import Daemon, accepted, add_senders, login, send
 
 LATENCY_MS = 1000
 
@@ -112,3 +113,20 @@ def test_a_daemon_joins_though_a_row_of_its_predecessor_is_locked(app, start_dae
         start_daemon(credentials=CREDENTIALS, log_level="info")
         app.wait_for(app.insert(5), 4)
         assert app.db.value("SELECT send_status FROM whatsapp_notifications WHERE id = %s", locked) == "sending"
+
+
+def test_a_receipt_that_is_not_committed_keeps_no_claim_waiting(db):
+    """Of a sender that must acknowledge, and has a gap between two messages."""
+    add_senders(db, "x", gateway="wppconnect", account='{"session": "x", "webhook_secret": "s"}', gap="1 ms", limits="{}", max_in_flight=9)
+    player = Daemon(db)
+    send(db, 1)
+    player.turn(accepted(player.turn().claims[0], "m1"))
+    with keeping_open(db, "herald_web", """SELECT * FROM herald.receive('{wppconnect}', '{x}', '{m1}', '{NULL}', '{NULL}', '{delivered}', '{NULL}',
+                                                                       '{NULL}')"""):
+        assert db.value("SELECT count(*) FROM pg_locks WHERE relation = 'herald.acknowledgements'::regclass AND mode = 'RowExclusiveLock'") == 1
+        second = send(db, 2)
+        begun = time.monotonic()
+        player.turn(accepted(player.turn().claims[0], "m2"))
+        assert time.monotonic() - begun < 0.7
+        assert db.value("SELECT send_status FROM whatsapp_notifications WHERE id = %s", second) == "sent"
+    player.close()

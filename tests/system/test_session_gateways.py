@@ -224,7 +224,7 @@ def test_receipts(world, gateway, tmp_path):
         failed = world.send(name)
         assert post(world.wait_for(failed, "sent")["message_id"], -1) == 200
         assert world.row(failed)["error"] == "the gateway reports a failure: ack -1 (failed)"
-        assert world.db.value("SELECT acknowledged_at IS NOT NULL FROM herald.sender_state WHERE sender = %s", name)
+        assert world.db.value("SELECT acknowledged_at IS NOT NULL FROM herald.acknowledgements WHERE sender = %s", name)
         assert SECRET not in web.output()
     finally:
         assert web.stop() == 0

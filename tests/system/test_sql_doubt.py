@@ -104,8 +104,8 @@ def twice(db):
     ident = send(db, 1)
     player.turn(accepted(player.turn().claims[0], "m1"), room=0)
     db.sql("SELECT herald.web_looks(true); UPDATE herald.web SET up_since = up_since - interval '1 h'")
-    db.sql("UPDATE herald.sender_state SET acknowledge_by = clock_timestamp()")
-    db.sql("INSERT INTO herald.sender_state (sender, acknowledge_by) VALUES ('x', clock_timestamp()) ON CONFLICT DO NOTHING")
+    db.sql("UPDATE herald.acknowledgements SET acknowledge_by = clock_timestamp()")
+    db.sql("INSERT INTO herald.acknowledgements (sender, acknowledge_by) VALUES ('x', clock_timestamp()) ON CONFLICT DO NOTHING")
     assert player.turn(room=0).events[0][0] == "held"
     yield player, ident
     player.close()

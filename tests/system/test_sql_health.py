@@ -135,7 +135,7 @@ def accept(db, daemon, number, message_id):
 def minutes_pass(db, web_is_up=True):
     if web_is_up:
         db.sql("SELECT herald.web_looks(false); UPDATE herald.web SET up_since = up_since - interval '2 min'")
-    db.sql("UPDATE herald.sender_state SET acknowledge_by = acknowledge_by - interval '2 min', acknowledged_at = acknowledged_at - interval '2 min'")
+    db.sql("UPDATE herald.acknowledgements SET acknowledge_by = acknowledge_by - interval '2 min', acknowledged_at = acknowledged_at - interval '2 min'")
     db.sql("UPDATE public.whatsapp_notifications SET sent_at = sent_at - interval '2 min'")
 
 
@@ -217,7 +217,7 @@ def test_nothing_is_held_against_a_sender_while_web_was_not_up(db, daemon, way):
     # Of what is accepted from now on it is held to account, once web is there.
     db.sql("SELECT herald.web_looks(false)")
     minutes_pass(db)
-    assert daemon.turn().events == [] and db.value("SELECT acknowledge_by FROM herald.sender_state") is None
+    assert daemon.turn().events == [] and db.value("SELECT acknowledge_by FROM herald.acknowledgements") is None
     last = accept(db, daemon, 3, "m3")
     minutes_pass(db)
     assert [what for what, _, _ in daemon.turn().events] == ["held"]
@@ -245,7 +245,7 @@ def test_where_nobody_is_acknowledged_no_sender_is_held_for_it(db, daemon):
     assert web(db) == [(True, False, None)]
     last = send(db, 9, sender="wa")
     daemon.turn(*(accepted(c, message_id="m9") for c in daemon.turn().claims), room=0)
-    db.sql("UPDATE herald.sender_state SET acknowledge_by = clock_timestamp() WHERE sender = 'wa'")
+    db.sql("UPDATE herald.acknowledgements SET acknowledge_by = clock_timestamp() WHERE sender = 'wa'")
     assert [(what, who) for what, who, _ in daemon.turn().events] == [("held", "wa")]
     assert (row(db, later["wa"])["send_status"], row(db, last)["send_status"]) == ("sent", "in_doubt")
 
@@ -269,7 +269,7 @@ def test_probes_that_nobody_acknowledges_are_in_doubt_however_often_they_were(db
 def test_a_sender_that_never_acknowledged_need_not(db, daemon):
     accept(db, daemon, 1, "m1")
     minutes_pass(db)
-    assert daemon.turn().events == [] and db.value("SELECT acknowledge_by FROM herald.sender_state") is None
+    assert daemon.turn().events == [] and db.value("SELECT acknowledge_by FROM herald.acknowledgements") is None
 
 
 def test_what_was_in_doubt_for_it_once_is_not_so_again(db, daemon, stalled):

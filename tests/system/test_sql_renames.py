@@ -90,12 +90,12 @@ def test_a_held_sender_is_asked_when_its_gateway_can_be_asked_now(db, daemon):
 
 def test_another_gateway_need_not_acknowledge_what_the_one_before_did(db, daemon):
     add_senders(db, "a", **WPP)
-    db.sql("INSERT INTO herald.sender_state (sender, acknowledged_at) VALUES ('a', now())")
+    db.sql("INSERT INTO herald.acknowledgements (sender, acknowledged_at) VALUES ('a', now())")
     db.sql("INSERT INTO herald.holds (kind, name, cause, reason) VALUES ('sender', 'a', 'unpaired', 'x')")
     db.sql("UPDATE herald.senders SET gateway = 'webhook'")
     ident = send(db, 1)
     daemon.turn(accepted(daemon.turn().claims[0]), room=0)
-    assert db.value("SELECT acknowledge_by FROM herald.sender_state") is None and row(db, ident)["send_status"] == "sent"
+    assert db.value("SELECT acknowledge_by FROM herald.acknowledgements") is None and row(db, ident)["send_status"] == "sent"
 
 
 ONE = "SELECT 'a'::text AS dedup_key, '+8801711111111'::text AS recipient, '{}'::jsonb AS data, 'b'::text AS body, 'whatsap'::text AS channel"

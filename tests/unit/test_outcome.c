@@ -185,6 +185,10 @@ static void test_scrub_encoded_secret(void **state) {
     assert_string_equal(out, "<[…]>");
     scrub_text("<615A30397E2B2F3F3E253A782079C3BF2E5461696C>", 44, &sender, NULL, out, sizeof(out));
     assert_string_equal(out, "<[…]>");
+    sender.secret = "";
+    scrub_text("nothing", 7, &sender, NULL, out, sizeof(out));
+    assert_string_equal(out, "nothing");
+    sender.secret = secret;
     scrub_text("nothing of it in this one, nor in YWJjZGVmZ2hpamts", 50, &sender, NULL, out, sizeof(out));
     assert_string_equal(out, "nothing of it in this one, nor in YWJjZGVmZ2hpamts");
 }

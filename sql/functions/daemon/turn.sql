@@ -90,7 +90,7 @@ BEGIN
     IF EXISTS (SELECT FROM herald.health h WHERE h.ask_at <= clock_timestamp()) THEN
         RETURN QUERY SELECT a.* FROM herald.ask() a;
     END IF;
-    IF EXISTS (SELECT FROM herald.sender_state s WHERE s.acknowledge_by <= clock_timestamp()) THEN
+    IF EXISTS (SELECT FROM herald.acknowledgements s WHERE s.acknowledge_by <= clock_timestamp()) THEN
         RETURN QUERY SELECT f.what, NULL::bigint, NULL::bigint, f.sender, NULL, NULL, f.reason, NULL FROM herald.find_stalled() f;
     END IF;
     RETURN QUERY

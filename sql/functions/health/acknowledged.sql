@@ -13,12 +13,13 @@ BEGIN
     IF acknowledging = '{}' THEN
         RETURN;
     END IF;
-    UPDATE herald.sender_state s SET acknowledged_at = clock_timestamp(), acknowledge_by = NULL
-     WHERE s.sender IN (SELECT l.sender FROM herald.sender_state l
+    UPDATE herald.acknowledgements s SET acknowledged_at = clock_timestamp(), acknowledge_by = NULL
+     WHERE s.sender IN (SELECT l.sender FROM herald.acknowledgements l
                          WHERE l.sender = ANY (acknowledging) AND (l.acknowledged_at IS NULL OR l.acknowledge_by IS NOT NULL)
                            FOR NO KEY UPDATE SKIP LOCKED);
-    INSERT INTO herald.sender_state (sender, acknowledged_at)
-    SELECT a, clock_timestamp() FROM unnest(acknowledging) a WHERE NOT EXISTS (SELECT FROM herald.sender_state s WHERE s.sender = a)
+    INSERT INTO herald.acknowledgements (sender, acknowledged_at)
+    SELECT a, clock_timestamp() FROM unnest(acknowledging) a
+        WHERE NOT EXISTS (SELECT FROM herald.acknowledgements s WHERE s.sender = a)
     ON CONFLICT DO NOTHING;
     UPDATE herald.web w SET silent_since = NULL
      WHERE w.only_row IN (SELECT l.only_row FROM herald.web l WHERE l.silent_since IS NOT NULL FOR NO KEY UPDATE SKIP LOCKED);

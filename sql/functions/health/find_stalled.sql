@@ -21,22 +21,22 @@ BEGIN
         SELECT s.sender, s.acknowledge_by - patience AS since,
                EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.name = s.sender AND h.cause = 'blocked'
                        AND h.proof = 'receipt') AS is_probed
-          FROM herald.sender_state s
+          FROM herald.acknowledgements s
          WHERE s.acknowledge_by <= moment FOR NO KEY UPDATE OF s SKIP LOCKED LOOP
         ids := ARRAY(SELECT w.id FROM public.whatsapp_notifications w
                       WHERE w.id > (SELECT max(m.id) FROM public.whatsapp_notifications m) - 100000
                         AND w.sender = stalled.sender AND w.send_status = 'sent' AND w.sent_at >= stalled.since
                         FOR NO KEY UPDATE SKIP LOCKED);
         is_heard := EXISTS (SELECT FROM herald.web w WHERE w.up_since <= stalled.since AND w.seen_at > moment - interval '10 s')
-            AND (EXISTS (SELECT FROM herald.sender_state o
+            AND (EXISTS (SELECT FROM herald.acknowledgements o
                          WHERE o.sender <> stalled.sender AND o.acknowledged_at > moment - patience / 2)
-                 OR NOT EXISTS (SELECT FROM herald.sender_state o
+                 OR NOT EXISTS (SELECT FROM herald.acknowledgements o
                                  WHERE o.sender <> stalled.sender
                                    AND (o.acknowledge_by IS NOT NULL
                                         OR EXISTS (SELECT FROM herald.holds h
                                                     WHERE h.kind = 'sender' AND h.name = o.sender AND h.cause = 'blocked'
                                                       AND h.proof = 'receipt'))));
-        UPDATE herald.sender_state s SET acknowledge_by = CASE WHEN NOT is_heard AND ids <> '{}' THEN moment + patience END
+        UPDATE herald.acknowledgements s SET acknowledge_by = CASE WHEN NOT is_heard AND ids <> '{}' THEN moment + patience END
          WHERE s.sender = stalled.sender;
         IF ids = '{}' THEN
             CONTINUE;

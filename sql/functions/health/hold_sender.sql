@@ -29,7 +29,12 @@ BEGIN
     END IF;
     -- First, as herald.settle() does: two that lock both in another order would wait for each other.
     INSERT INTO herald.sender_state AS s (sender, trusted) VALUES (sender_name, 1) ON CONFLICT (sender) DO UPDATE SET trusted = 1;
-    SELECT h.* INTO held FROM herald.holds h WHERE h.kind = 'sender' AND h.name = sender_name AND h.cause = 'blocked' FOR UPDATE;
+    SELECT h.* INTO held FROM herald.holds h WHERE h.kind = 'sender' AND h.name = sender_name AND h.cause = 'blocked'
+       FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND AND EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.name = sender_name AND h.cause = 'blocked')
+        THEN
+        RETURN;  -- somebody takes it off at this moment
+    END IF;
     IF held.until > moment AND wait_sec IS NULL THEN
         RETURN;  -- others of the same moment: they are one failure
     END IF;

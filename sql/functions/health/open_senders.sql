@@ -9,7 +9,11 @@ BEGIN
     PERFORM herald.hold_sender(h.name, NULL, h.reason, 'receipt') FROM herald.holds h
       WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.proof = 'receipt' AND h.name = ANY (names);
     RETURN QUERY DELETE FROM herald.holds h
-                  WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.proof IS DISTINCT FROM 'receipt' AND h.name = ANY (names)
+                  WHERE (h.kind, h.name, h.cause) IN (
+                        SELECT l.kind, l.name, l.cause FROM herald.holds l
+                         WHERE l.kind = 'sender' AND l.cause = 'blocked' AND l.proof IS DISTINCT FROM 'receipt'
+                             AND l.name = ANY (names)
+                           FOR UPDATE SKIP LOCKED)
                  RETURNING 'opened', h.name, h.reason;
 END
 $$;

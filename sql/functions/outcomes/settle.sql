@@ -52,13 +52,14 @@ BEGIN
         PERFORM herald.count_latencies('sent', secs);
         UPDATE herald.sender_state s
            SET failures = 0,
-               acknowledge_by = CASE WHEN s.acknowledged_at IS NOT NULL
-                                     THEN coalesce(s.acknowledge_by, moment + herald.setting('acknowledge_limit')::interval) END,
                trusted = (SELECT CASE WHEN s.trusted + count(w) < coalesce(r.max_in_flight, 100) THEN s.trusted + count(w) END
                             FROM herald.senders r JOIN unnest(working) w ON w = r.name
                            WHERE r.name = s.sender GROUP BY r.max_in_flight)
-         WHERE s.sender = ANY (working)
-           AND (s.failures > 0 OR s.trusted IS NOT NULL OR s.acknowledged_at IS NOT NULL AND s.acknowledge_by IS NULL);
+         WHERE s.sender = ANY (working) AND (s.failures > 0 OR s.trusted IS NOT NULL);
+        UPDATE herald.acknowledgements a SET acknowledge_by = moment + herald.setting('acknowledge_limit')::interval
+         WHERE a.sender IN (SELECT l.sender FROM herald.acknowledgements l
+                             WHERE l.sender = ANY (working) AND l.acknowledged_at IS NOT NULL AND l.acknowledge_by IS NULL
+                               FOR NO KEY UPDATE SKIP LOCKED);
         IF EXISTS (SELECT FROM herald.holds h WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = ANY (working)) THEN
             RETURN QUERY SELECT o.* FROM herald.open_senders(working) o;
         END IF;

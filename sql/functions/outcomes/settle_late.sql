@@ -7,7 +7,8 @@ CREATE OR REPLACE FUNCTION herald.settle_late(
     code int,
     gateway_message_id text,
     reply_body text,
-    why text
+    why text,
+    is_receipt boolean DEFAULT false
 ) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -40,7 +41,7 @@ BEGIN
                resends = w.resends - is_spared::int, resent_at = CASE WHEN is_spared AND w.resends = 1 THEN NULL
                                                                       ELSE w.resent_at END
          WHERE w.id = the_id;
-        PERFORM herald.send_parts(ARRAY[n.next_part], ARRAY[n.sender]) WHERE n.next_part IS NOT NULL;
+        PERFORM herald.send_parts(ARRAY[n.next_part], ARRAY[n.sender], NOT is_receipt) WHERE n.next_part IS NOT NULL;
     ELSIF outcome = 'accepted' THEN
         UPDATE public.whatsapp_notifications w
            SET doubled_at = moment, error = format('sent twice: attempt %s was accepted after attempt %s had begun',
@@ -51,7 +52,8 @@ BEGIN
            SET send_status = 'failed', next_at = NULL, behind = false, response_code = code, response_body = reply_body, error = why
          WHERE w.id = the_id;
         PERFORM herald.cancel_parts(the_id) WHERE n.next_part IS NOT NULL AND n.part_of IS NULL;
-        PERFORM herald.send_parts(ARRAY[n.next_part], ARRAY[n.sender]) WHERE n.next_part IS NOT NULL AND n.part_of IS NOT NULL;
+        PERFORM herald.send_parts(ARRAY[n.next_part], ARRAY[n.sender], NOT is_receipt)
+            WHERE n.next_part IS NOT NULL AND n.part_of IS NOT NULL;
         PERFORM herald.fall_back(ARRAY[the_id]);
     ELSIF outcome = 'wait' AND n.attempt_id = the_attempt_id AND n.send_status = 'in_doubt' THEN
         -- Certainly not taken, as is known now.

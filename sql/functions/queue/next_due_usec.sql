@@ -37,7 +37,7 @@ BEGIN
         UNION ALL
         SELECT min(h.ask_at) FROM herald.health h
         UNION ALL
-        SELECT min(s.acknowledge_by) FROM herald.sender_state s
+        SELECT min(s.acknowledge_by) FROM herald.acknowledgements s
         UNION ALL
         SELECT min(h.until) FROM herald.holds h WHERE h.until > moment AND h.cause NOT IN ('opt-out', 'blocked')
         UNION ALL

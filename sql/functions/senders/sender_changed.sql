@@ -23,12 +23,14 @@ BEGIN
     END IF;
     IF TG_OP = 'DELETE' THEN
         DELETE FROM herald.sender_state s WHERE s.sender = OLD.name;
+        DELETE FROM herald.acknowledgements a WHERE a.sender = OLD.name;
         DELETE FROM herald.holds h WHERE h.kind = 'sender' AND h.name = OLD.name;
         RETURN NULL;
     END IF;
     SELECT g.* INTO its FROM herald.gateways g WHERE g.name = NEW.gateway;
     IF TG_OP = 'UPDATE' AND NEW.gateway <> OLD.gateway THEN
         DELETE FROM herald.sender_state s WHERE s.sender = NEW.name;
+        DELETE FROM herald.acknowledgements a WHERE a.sender = NEW.name;
         UPDATE herald.holds h SET proof = CASE WHEN its.tells_health THEN 'health, then message' ELSE 'message' END
          WHERE h.kind = 'sender' AND h.name = NEW.name AND h.cause = 'blocked';
         DELETE FROM herald.holds h WHERE h.kind = 'sender' AND h.name = NEW.name AND h.cause = 'unpaired' AND its.pairs IS NOT TRUE;

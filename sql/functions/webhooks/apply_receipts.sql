@@ -38,7 +38,7 @@ BEGIN
                        OR n.attempt_id > u.attempt_id AND u.status <> 'failed' AND n.doubled_at IS NULL)
                 GROUP BY n.id, u.attempt_id ORDER BY n.id, u.attempt_id LOOP
         PERFORM herald.settle_late(one.id, one.attempt_id, CASE WHEN one.is_taken THEN 'accepted' ELSE 'rejected' END, NULL,
-                                   one.message_id, NULL, CASE WHEN NOT one.is_taken THEN one.error END);
+                                   one.message_id, NULL, CASE WHEN NOT one.is_taken THEN one.error END, true);
     END LOOP;
 
     -- It had not failed after all; or it was in doubt for want of this receipt, and perhaps about to be sent again.
@@ -55,7 +55,7 @@ BEGIN
     RETURNING n.next_part, n.sender
     )
     SELECT array_agg(s.next_part), array_agg(s.sender) INTO parts, senders FROM settled s WHERE s.next_part IS NOT NULL;
-    PERFORM herald.send_parts(parts, senders) WHERE parts IS NOT NULL;
+    PERFORM herald.send_parts(parts, senders, false) WHERE parts IS NOT NULL;
 
     -- Of a message before this one, which came while this one was in flight.
     IF array_position(attempt_ids, NULL) > 0 THEN
