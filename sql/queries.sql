@@ -22,7 +22,7 @@ select * from herald.plan_and_claim($1::bigint, $2::int, $3::int, $4::int)
 select herald.plan_failed($1, $2, $3)
 
 -- name: plan_time_limit
-select set_config('statement_timeout', $1, false)
+select pg_catalog.set_config('statement_timeout', $1, false)
 
 -- name: attend
 select herald.attend($1, $2::bigint, $3::int)
@@ -41,9 +41,10 @@ select herald.prove_bell($1)
 
 -- A planner session: planning can be repeated, so its commits need not wait; and the formats that herald.pin_formats() wants.
 -- name: asynchronous_commit
-select set_config('synchronous_commit', 'off', false), set_config('lc_numeric', 'C', false),
-    set_config('lc_monetary', 'C', false), set_config('lc_time', 'C', false), set_config('extra_float_digits', '1', false),
-    set_config('bytea_output', 'hex', false)
+select pg_catalog.set_config('synchronous_commit', 'off', false), pg_catalog.set_config('lc_numeric', 'C', false),
+    pg_catalog.set_config('lc_monetary', 'C', false), pg_catalog.set_config('lc_time', 'C', false),
+    pg_catalog.set_config('extra_float_digits', '1', false),
+    pg_catalog.set_config('bytea_output', 'hex', false)
 
 -- The web process.
 
@@ -66,12 +67,15 @@ select * from herald.metrics()
 -- Command line: connections, migrate, and one statement or two for each verb.
 
 -- name: session
-select set_config('search_path', 'pg_catalog, pg_temp', false),
-    set_config('default_transaction_isolation', 'read committed', false), set_config('lock_timeout', '900ms', false),
-    set_config('idle_in_transaction_session_timeout', '30s', false), set_config('statement_timeout', $1, false),
-    set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '3', false),
-    set_config('tcp_keepalives_count', '3', false), set_config('timezone', 'UTC', false),
-    set_config('datestyle', 'ISO, YMD', false), set_config('intervalstyle', 'postgres', false), set_config('jit', 'off', false)
+select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false),
+    pg_catalog.set_config('default_transaction_isolation', 'read committed', false),
+    pg_catalog.set_config('lock_timeout', '900ms', false),
+    pg_catalog.set_config('idle_in_transaction_session_timeout', '30s', false),
+    pg_catalog.set_config('statement_timeout', $1, false),
+    pg_catalog.set_config('tcp_keepalives_idle', '10', false), pg_catalog.set_config('tcp_keepalives_interval', '3', false),
+    pg_catalog.set_config('tcp_keepalives_count', '3', false), pg_catalog.set_config('timezone', 'UTC', false),
+    pg_catalog.set_config('datestyle', 'ISO, YMD', false), pg_catalog.set_config('intervalstyle', 'postgres', false),
+    pg_catalog.set_config('jit', 'off', false)
 
 -- name: listen
 listen herald
@@ -87,7 +91,9 @@ rollback
 
 -- Whether there is a record yet, and whether it has this migration.
 -- name: migrate_is_recorded
-select to_regclass('herald.migrations') is not null
+select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = 'herald' and c.relname = 'migrations' and c.relkind = 'r' and c.relowner = to_regrole('herald_owner')
+    and n.nspowner = c.relowner)
 
 -- name: migrate_is_applied
 select exists (select from herald.migrations where version = $1::int)
@@ -96,12 +102,17 @@ select exists (select from herald.migrations where version = $1::int)
 -- name: migrate_lock
 lock table herald.migrations, herald.code in share row exclusive mode
 
--- The first three columns are whether pgherald was here; the fourth whether a table that is not ours has the history's name.
+-- The first three columns are whether pgherald was here; the fourth whether a table that is not ours has the history's name. What
+-- somebody else has put into a schema of our name is not looked into: a view of theirs would run as who migrates.
 -- name: migrate_state
-select to_regnamespace('herald') is not null, to_regclass('herald.migrations') is not null,
-    to_regclass('herald.code') is not null,
-    to_regclass('public.whatsapp_notifications') is not null and to_regclass('herald.migrations') is null,
+select to_regnamespace('herald') is not null, ours.migrations, ours.code,
+    to_regclass('public.whatsapp_notifications') is not null and not ours.migrations,
     current_setting('server_version_num')::int, current_setting('server_version'), current_database()
+    from (select count(*) filter (where c.relname = 'migrations') > 0 as migrations,
+            count(*) filter (where c.relname = 'code') > 0 as code
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname = 'herald' and c.relkind = 'r' and c.relowner = to_regrole('herald_owner')
+        and n.nspowner = c.relowner) ours
 
 -- name: migrate_applied
 select version, name, checksum from herald.migrations order by version

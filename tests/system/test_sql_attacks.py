@@ -63,6 +63,7 @@ def session(daemon):
         cursor.execute("""SELECT current_setting('search_path'), coalesce(current_setting('herald.now', true), ''), coalesce(current_setting('evil.left', true), ''),
                                  current_user, (SELECT count(*) FROM pg_class WHERE relpersistence = 't' AND relname LIKE 'evil%'),
                                  (SELECT count(*) FROM pg_listening_channels()), (SELECT count(*) FROM pg_cursors WHERE is_holdable),
+                                 (SELECT count(*) FROM pg_prepared_statements),
                                  (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory'
                                                                   AND objid <> hashtext('node-1')::bit(32)::bigint)""")
         return settings, cursor.fetchone()
@@ -98,6 +99,7 @@ LEFTOVERS = {
     "another's function, dropped": "DROP FUNCTION herald.still_2(text[])",
     "listening": "LISTEN herald",
     "a cursor": "EXECUTE 'DECLARE evil_left CURSOR WITH HOLD FOR SELECT 1'",
+    "a prepared statement": "EXECUTE 'PREPARE evil_left AS SELECT 1'",
     "an advisory lock": "PERFORM pg_catalog.pg_advisory_lock(42)",
     "a shared advisory lock": "PERFORM pg_catalog.pg_advisory_lock_shared(4, 2)",
 }
@@ -200,19 +202,65 @@ def test_no_name_of_the_planners_is_led_astray(tenants, attack, daemon):
     assert tenants.value("SELECT count(*) FROM whatsapp_notifications WHERE rule IN ('a', 'b')") == 2
 
 
-def test_an_operators_own_locks_are_kept_and_those_of_a_view_are_not(tenants, attack):
-    attack("PERFORM pg_catalog.pg_advisory_lock(42)")
+LOOKS = ["SELECT * FROM herald.sweep_dry_run('a')", "SELECT * FROM herald.replay('a', '1 hour')", "SELECT herald.resume('rule', 'a', true)"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("look", LOOKS)
+def test_an_operators_session_is_as_it_was(tenants, attack, look, fails):
+    """Locks and prepared statements of a view's are gone, the operator's own are there."""
+    attack("PERFORM pg_catalog.pg_advisory_lock(42); EXECUTE 'PREPARE evil_left AS SELECT 1'; EXECUTE 'DEALLOCATE \"S_1\"';"
+           "EXECUTE 'PREPARE \"S_1\" AS SELECT 2'" + ("; RAISE EXCEPTION 'and fails'" if fails else ""))
     tenants.sql("INSERT INTO a.orders VALUES (1, 'x')")
     operator = tenants.connect(login(tenants.cluster, "herald_operator"))
     with operator.cursor() as cursor:
-        for own in ([], [7]):
-            for lock in own:
-                cursor.execute("SELECT pg_advisory_lock(%s)", (lock,))
-            cursor.execute("SELECT count(*) FROM herald.sweep_dry_run('a')")
-            cursor.execute("SELECT count(*) FROM herald.replay('a', '1 hour')")
-            cursor.execute("SELECT array_agg(objid::int) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
-            assert cursor.fetchone()[0] == (own or None)
+        cursor.execute("SELECT pg_advisory_lock(7); PREPARE \"S_1\" AS SELECT 1; PREPARE own AS SELECT 1")
+        if fails:
+            with pytest.raises(psycopg2.Error):
+                cursor.execute(look)
+        else:
+            cursor.execute(look)
+        cursor.execute("SELECT array_agg(objid::int) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+        assert cursor.fetchone()[0] == [7]
+        cursor.execute("SELECT array_agg(name) FROM pg_prepared_statements")
+        assert cursor.fetchone()[0] == ["own"], "what a view has put in another's place is gone, and its name fails"
     operator.close()
+
+
+def test_a_long_error_is_cut(tenants, attack, daemon):
+    attack("RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = repeat('x', 10000000)")
+    tenants.sql("INSERT INTO a.orders VALUES (1, 'x')")
+    assert len(daemon.plan("a", "sweep")["error"]) < 3000
+    attack("RAISE EXCEPTION USING ERRCODE = 'P0001', MESSAGE = repeat('x', 10000000)")
+    daemon.plan("a", "events")
+    assert tenants.value("SELECT max(length(error)) FROM herald.set_aside") < 3000
+
+
+def test_a_schema_that_somebody_else_made_is_not_looked_into(empty_db, cluster):
+    """A view of theirs would run as who migrates."""
+    cluster.sql("DO $$ BEGIN IF to_regrole('mallory') IS NULL THEN CREATE ROLE mallory LOGIN; END IF; END $$")
+    cluster.sql(f"GRANT CREATE ON DATABASE {empty_db.name} TO mallory")
+    with empty_db.connect("mallory") as connection, connection.cursor() as cursor:
+        cursor.execute("""CREATE SCHEMA herald; CREATE FUNCTION herald.evil() RETURNS int LANGUAGE plpgsql
+                          AS $$ BEGIN RAISE WARNING 'ran as %', current_user; RETURN 1; END $$;
+                          CREATE VIEW herald.migrations AS SELECT herald.evil() AS version, 'x' AS name, 'x' AS checksum;
+                          CREATE VIEW herald.code AS SELECT 'x' AS checksum FROM (SELECT herald.evil()) e;
+                          GRANT USAGE ON SCHEMA herald TO PUBLIC; GRANT SELECT ON herald.migrations, herald.code TO PUBLIC""")
+    for options in ([], ["--dry-run"]):
+        done = empty_db.pgherald("migrate", *options, status=1)
+        assert "a schema herald that is not pgherald's" in done.stderr and "ran as" not in done.stderr
+
+
+def test_the_first_statement_of_a_session_is_led_astray_by_no_search_path(empty_db):
+    empty_db.sql(f"""CREATE SCHEMA evil; CREATE FUNCTION evil.set_config(text, text, boolean) RETURNS text LANGUAGE plpgsql
+                     AS $$ BEGIN CREATE TABLE evil.ran (); RETURN ''; END $$;
+                     ALTER DATABASE {empty_db.name} SET search_path = evil, pg_catalog""")
+    empty_db.pgherald("migrate", status=0)
+    assert empty_db.value("SELECT to_regclass('evil.ran')") is None
+
+
+def test_metrics_bear_what_waits_for_ever(tenants):
+    tenants.sql("SELECT herald.send('+8801700000001', 'x', not_before => 'infinity'); SELECT * FROM herald.metrics()")
 
 
 @pytest.mark.parametrize("sqlstate", ["HR001", "HR003", "HR004"])

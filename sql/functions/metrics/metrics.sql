@@ -32,7 +32,8 @@ AS $$
     ), oldest AS (
         SELECT l.is_held, greatest(max(extract(epoch FROM clock_timestamp() - d.next_at)), 0) AS age_sec
           FROM lane l CROSS JOIN LATERAL (SELECT min(w.next_at) AS next_at FROM public.whatsapp_notifications w
-                                           WHERE w.lane = l.id AND w.next_at >= l.floor AND w.owner IS NULL AND NOT w.behind) d
+                                           WHERE w.lane = l.id AND w.next_at >= l.floor AND w.next_at < 'infinity'
+                                             AND w.owner IS NULL AND NOT w.behind) d
          GROUP BY 1
     ), xmin_holder AS (
         SELECT max(x.age) AS age

@@ -105,7 +105,11 @@ BEGIN
                           THEN format('PostgreSQL refused one of its rows (SQLSTATE %s); pgherald check says why', SQLSTATE)
                           ELSE why END;
     END;
-    PERFORM pg_advisory_unlock_all();  -- of all that a view's functions may do, these alone outlive its evaluation
+    -- Of all that a view's functions may do, these alone outlive its evaluation.
+    PERFORM pg_advisory_unlock_all();
+    IF EXISTS (SELECT FROM pg_prepared_statements) THEN
+        DEALLOCATE ALL;
+    END IF;
 
     n_found := done.found;
     n_new := done.new;

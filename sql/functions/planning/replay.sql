@@ -12,7 +12,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     the_rule herald.rules;
-    locks CONSTANT text[] := herald.advisory_locks();
+    before CONSTANT text[] := herald.leftovers();
     ends timestamptz := clock_timestamp();
     begins timestamptz := herald.since(replay.since);
     step interval;
@@ -82,10 +82,14 @@ BEGIN
         )
         SELECT jsonb_agg(to_jsonb(f) ORDER BY f.place, f.label) INTO found FROM figures f;
         RAISE EXCEPTION USING ERRCODE = 'HR003', MESSAGE = coalesce(found, '[]')::text;
-    EXCEPTION WHEN SQLSTATE 'HR003' THEN
-        RETURN QUERY SELECT f ->> 'what', f ->> 'label', (f ->> 'messages')::bigint, (f ->> 'targets')::bigint, f ->> 'sample'
-                       FROM jsonb_array_elements(SQLERRM::jsonb) f;
-        PERFORM herald.unlock_since(locks);
+    EXCEPTION
+        WHEN SQLSTATE 'HR003' THEN
+            RETURN QUERY SELECT f ->> 'what', f ->> 'label', (f ->> 'messages')::bigint, (f ->> 'targets')::bigint, f ->> 'sample'
+                           FROM jsonb_array_elements(SQLERRM::jsonb) f;
+            PERFORM herald.end_leftovers(before);
+        WHEN OTHERS THEN
+            PERFORM herald.end_leftovers(before);
+            RAISE;
     END;
 END
 $$;

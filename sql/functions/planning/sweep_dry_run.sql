@@ -7,7 +7,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     the_rule herald.rules;
-    locks CONSTANT text[] := herald.advisory_locks();
+    before CONSTANT text[] := herald.leftovers();
     last_id bigint;
 BEGIN
     PERFORM herald.check_held('rule', rule);
@@ -25,9 +25,13 @@ BEGIN
           INTO rows_shown
           FROM public.whatsapp_notifications n WHERE n.rule = the_rule.name AND n.id > last_id;
         RAISE EXCEPTION USING ERRCODE = 'HR003', MESSAGE = coalesce(rows_shown::text, '[]');
-    EXCEPTION WHEN SQLSTATE 'HR003' THEN
-        RETURN QUERY SELECT v ->> 'k', v ->> 'r', v ->> 't', v ->> 's', v ->> 'b' FROM jsonb_array_elements(SQLERRM::jsonb) v;
-        PERFORM herald.unlock_since(locks);
+    EXCEPTION
+        WHEN SQLSTATE 'HR003' THEN
+            RETURN QUERY SELECT v ->> 'k', v ->> 'r', v ->> 't', v ->> 's', v ->> 'b' FROM jsonb_array_elements(SQLERRM::jsonb) v;
+            PERFORM herald.end_leftovers(before);
+        WHEN OTHERS THEN
+            PERFORM herald.end_leftovers(before);
+            RAISE;
     END;
 END
 $$;

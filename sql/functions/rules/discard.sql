@@ -6,6 +6,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     rule herald.rules;
+    before CONSTANT text[] := herald.leftovers();
     cancelled bigint;
     suppressed bigint;
 BEGIN
@@ -27,6 +28,10 @@ BEGIN
         ON CONFLICT DO NOTHING$q$, 'source_' || rule.id) USING rule.name, rule.channel, rule.template;
     GET DIAGNOSTICS suppressed = ROW_COUNT;
     DELETE FROM herald.events e WHERE e.rule = rule_name;
+    PERFORM herald.end_leftovers(before);
     RETURN cancelled + suppressed;
+EXCEPTION WHEN OTHERS THEN
+    PERFORM herald.end_leftovers(before);
+    RAISE;
 END
 $$;

@@ -4,7 +4,7 @@
 -- What the source's SQL does is undone before this function ends: it is evaluated in a block that always fails, and rows and
 -- variables survive that, while settings (an ordinary SET overrides those of all functions that are running, and outlives
 -- them), altered functions, temporary objects, writes, notifications and locks do not. An error of the source's is passed on,
--- but for the class HR, which is ours.
+-- as much of it as a person reads, but for the class HR, which is ours.
 --
 -- No jit: what is evaluated every minute, on estimates that are always wrong, would mostly be compiled, and seldom run.
 -- is_keyed: rows are looked up by an index although the statistics of a young table say that reading it all costs nothing.
@@ -20,6 +20,8 @@ DECLARE
         <<ours>>
         DECLARE
             is_whole boolean := false;
+            hint pg_catalog.text;
+            state pg_catalog.text;
             %1$s
         BEGIN
             %2$s
@@ -27,11 +29,15 @@ DECLARE
                 %3$s;
                 ours.is_whole := true;
                 RAISE EXCEPTION USING ERRCODE = 'HR004';
-            EXCEPTION WHEN OTHERS THEN
-                IF NOT ours.is_whole AND pg_catalog.starts_with(SQLSTATE, 'HR') THEN
-                    RAISE EXCEPTION USING MESSAGE = SQLERRM;
-                ELSIF NOT ours.is_whole THEN
-                    RAISE;
+            EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
+                IF NOT ours.is_whole THEN
+                    GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+                    state := CASE WHEN pg_catalog.starts_with(SQLSTATE, 'HR') THEN 'P0001' ELSE SQLSTATE END;
+                    IF ours.hint OPERATOR(pg_catalog.=) '' THEN
+                        RAISE EXCEPTION USING MESSAGE = pg_catalog.left(SQLERRM, 2000), ERRCODE = ours.state;
+                    END IF;
+                    RAISE EXCEPTION USING MESSAGE = pg_catalog.left(SQLERRM, 2000), HINT = pg_catalog.left(ours.hint, 2000),
+                        ERRCODE = ours.state;
                 END IF;
             END;
             RETURN%4$s;
