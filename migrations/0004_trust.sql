@@ -23,6 +23,10 @@ SELECT s.sender, s.acknowledged_at, s.acknowledge_by FROM herald.sender_state s
 ALTER TABLE herald.sender_state DROP COLUMN acknowledged_at, DROP COLUMN acknowledge_by;
 COMMENT ON TABLE herald.sender_state IS 'Failures in a row, and when the gap to the next message ends';
 
+ALTER TABLE herald.listeners ADD COLUMN backend int;
+COMMENT ON COLUMN herald.listeners.backend
+    IS 'the server''s process that serves its dispatcher, which must be there for the node''s name to be taken';
+
 CREATE TABLE herald.wake_requests (
     name text COLLATE "C" NOT NULL
 );

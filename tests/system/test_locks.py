@@ -46,7 +46,6 @@ def in_flight(app):
     return wait_until(lambda: app.db.value("SELECT id FROM whatsapp_notifications WHERE send_status = 'sending'"), "a message in flight")
 
 
-@pytest.mark.sanitize
 def test_what_faces_the_network_stops_nobody(app, start_daemon):  # noqa: F811
     daemon = start_daemon(credentials=CREDENTIALS, log_level="info")
     locked = in_flight(app)

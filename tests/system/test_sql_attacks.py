@@ -259,6 +259,20 @@ def test_the_first_statement_of_a_session_is_led_astray_by_no_search_path(empty_
     assert empty_db.value("SELECT to_regclass('evil.ran')") is None
 
 
+def test_a_session_of_a_dead_daemons_keeps_no_daemon_from_joining(tenants, daemon):
+    """A planner's, in which a view's function has taken the lock of the node's name, and does not end."""
+    daemon.close()
+    orphan = tenants.connect(login(tenants.cluster, "herald_daemon"))
+    with orphan.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtext('herald.node'), hashtext('node-1'))")
+        successor = Daemon(tenants)
+        with pytest.raises(psycopg2.Error, match="is running already|lock timeout"):
+            orphan.autocommit = False
+            Daemon(tenants)  # a second one is refused by the first all the same
+    successor.close()
+    orphan.close()
+
+
 def test_metrics_bear_what_waits_for_ever(tenants):
     tenants.sql("SELECT herald.send('+8801700000001', 'x', not_before => 'infinity'); SELECT * FROM herald.metrics()")
 

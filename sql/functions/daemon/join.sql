@@ -39,14 +39,16 @@ BEGIN
         PERFORM pg_advisory_lock(hashtext('herald.node'), hashtext(node_name));
     EXCEPTION WHEN lock_not_available THEN
         SELECT i.* INTO holder FROM herald.incarnations i WHERE i.node = node_name ORDER BY i.id DESC LIMIT 1;
-        -- One without pid has left; a pooler keeps its session, and the lock with it. Of who could not be a daemon the lock
-        -- says nothing.
+        -- One without pid has left; a pooler keeps its session, and the lock with it. Of who could not be a daemon the lock says
+        -- nothing, nor of another session of one, in which a view's function may have taken it: the dispatcher's own must be there.
         IF holder.pid IS NOT NULL AND EXISTS (
-           SELECT FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-            WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
-              AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-              AND l.classid::bigint = hashtext('herald.node')::bigint & 4294967295
-              AND l.objid::bigint = hashtext(node_name)::bigint & 4294967295
+           SELECT FROM herald.listeners w
+             LEFT JOIN pg_locks l ON w.backend IS NULL AND l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+                  AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+                  AND l.classid::bigint = hashtext('herald.node')::bigint & 4294967295
+                  AND l.objid::bigint = hashtext(node_name)::bigint & 4294967295
+             JOIN pg_stat_activity a ON a.pid = coalesce(w.backend, l.pid) AND a.datname = current_database()
+            WHERE w.node = node_name
               AND has_function_privilege(a.usesysid, 'herald.join(text, bigint, bigint[], text, int, text, text, bigint)',
                                          'EXECUTE')) THEN
             RAISE EXCEPTION 'a daemon of node "%" is running already: pid % on %, since %', node_name, holder.pid, holder.host,
@@ -67,7 +69,8 @@ BEGIN
     DELETE FROM herald.listeners l WHERE l.node = '';
 
     LOCK TABLE herald.claim_lock IN EXCLUSIVE MODE;
-    UPDATE herald.listeners l SET joins = l.joins + 1 WHERE l.node = node_name RETURNING l.joins INTO joins;
+    UPDATE herald.listeners l SET joins = l.joins + 1, backend = pg_backend_pid() WHERE l.node = node_name RETURNING l.joins
+        INTO joins;
     in_doubt := 0;
     IF known_timeline NOT IN ('', timeline) THEN
         -- A sequence is up to 32 ahead of what was drawn, on a standby.
