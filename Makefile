@@ -62,7 +62,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all objects check check-fast check-unit check-lint check-sql check-versions check-system check-sanitize check-fuzz fuzz \
-        fuzz-programs demo psql bench torture install uninstall clean compile_commands.json help FORCE
+        fuzz-programs unit-programs demo psql bench torture install uninstall clean compile_commands.json help FORCE
 
 all: $(if $(wildcard src/main.c),$(BUILD)/pgherald,objects)
 objects: $(OBJECTS)
@@ -111,6 +111,8 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/library.a $(BUILD)/flags
 PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider -n $(shell expr 2 \* $$(nproc)) --dist loadfile
 PYTEST_ONE = $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(wildcard tests/system/test_$(K).py),-k '$(K)' tests/system)
 
+unit-programs: $(TEST_PROGRAMS)
+
 # T=bell: tests/unit/test_bell.c alone.
 check-unit: $(if $(T),$(BUILD)/unit/test_$(T),$(TEST_PROGRAMS))
 	$(Q)tests/unit/run $^
@@ -136,11 +138,12 @@ check-sql-%:
 # Within a minute: what shows most mistakes.
 check-fast:
 	$(Q)tools/install-deps check
-	$(Q)$(MAKE) -j$(shell nproc) all
+	$(Q)$(MAKE) -j$(shell nproc) all unit-programs
 	$(Q)$(MAKE) -j3 -Otarget check-lint check-unit check-sql
 
 check-sanitize:
-	$(Q)$(MAKE) SANITIZE=address,undefined BUILD=$(BUILD)/sanitize all check-unit
+	$(Q)$(MAKE) -j$(shell nproc) SANITIZE=address,undefined BUILD=$(BUILD)/sanitize all unit-programs
+	$(Q)$(MAKE) SANITIZE=address,undefined BUILD=$(BUILD)/sanitize check-unit
 	$(Q)PGHERALD='$(abspath $(BUILD)/sanitize/pgherald)' $(PYTEST) -m sanitize tests/system
 
 # libFuzzer is clang's.
@@ -170,7 +173,7 @@ fuzz:
 # The whole system tests come last, so that their summary closes the output.
 check:
 	$(Q)tools/install-deps check
-	$(Q)$(MAKE) all
+	$(Q)$(MAKE) -j$(shell nproc) all unit-programs
 	$(Q)$(MAKE) check-lint
 	$(Q)$(MAKE) check-unit
 	$(Q)$(MAKE) check-fuzz

@@ -72,6 +72,15 @@ BEGIN
     UPDATE herald.listeners l SET joins = l.joins + 1, backend = pg_backend_pid() WHERE l.node = node_name RETURNING l.joins
         INTO joins;
     in_doubt := 0;
+    -- What somebody has locked is waited for a moment, and then left to the end of its lease: nobody may keep a daemon from
+    -- joining.
+    PERFORM set_config('lock_timeout', '900ms', true);
+    BEGIN
+        PERFORM FROM public.whatsapp_notifications n JOIN herald.incarnations i ON i.id = n.owner
+          WHERE n.owner IS NOT NULL AND i.node = node_name AND NOT n.attempt_id = ANY (in_flight) FOR NO KEY UPDATE OF n;
+    EXCEPTION WHEN lock_not_available THEN
+        NULL;
+    END;
     IF known_timeline NOT IN ('', timeline) THEN
         -- A sequence is up to 32 ahead of what was drawn, on a standby.
         SELECT greatest(last_attempt - q.last_value + 32, 0) INTO forgotten FROM herald.attempt_seq q;
