@@ -8,6 +8,7 @@ import select
 import psycopg2
 import pytest
 
+from conftest import Database, copied_database
 from player import Daemon, add_senders, login
 
 VIEW = """SELECT o.id AS key, o.id::text AS dedup_key, {recipient} AS recipient, '{{}}'::jsonb AS data, 'Note ' || o.note AS body
@@ -25,14 +26,24 @@ def make_tenant(db, schema):
                SELECT herald.add_rule('{schema}', '{schema}.due'), herald.watch('{schema}.orders', '{schema}'), herald.resume('rule', '{schema}')""")
 
 
-@pytest.fixture
-def tenants(db):
-    """Two tenants and a sender with a secret."""
+@pytest.fixture(scope="module")
+def tenants_template(cluster, template):
+    """A database with two tenants and a sender with a secret, to be copied."""
+    cluster.sql(f"CREATE DATABASE herald_tenants TEMPLATE {template}")
+    db = Database(cluster, "herald_tenants")
     add_senders(db, "main", base_url="https://gateway.example")
     for schema in ("a", "b"):
         make_tenant(db, schema)
     db.sql("SELECT herald.attend('nobody', 0, 0)")
-    return db
+    db.close()
+    yield "herald_tenants"
+    cluster.sql("DROP DATABASE herald_tenants")
+
+
+@pytest.fixture
+def tenants(cluster, tenants_template):
+    """A copy of that."""
+    yield from copied_database(cluster, tenants_template)
 
 
 @pytest.fixture
