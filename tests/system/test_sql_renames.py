@@ -159,6 +159,14 @@ def test_what_is_held_for_good_expires_all_the_same(db, daemon):
     assert daemon.turn().ids == [kept]
 
 
+def test_a_hold_that_goes_while_a_claim_judges_keeps_nothing_back(db, daemon):
+    """The claim found it held; by the next statement, which puts it off, the hold has gone."""
+    add_senders(db, "a")
+    ident = send(db, 1)
+    db.sql("SELECT herald.claim_others(clock_timestamp(), ARRAY[%s::bigint], '{defer}')", ident)
+    assert daemon.turn().ids == [ident]
+
+
 @pytest.mark.parametrize("how", ["hold", "quiet hours"])
 def test_what_is_held_beyond_its_time_is_met_when_that_is_over(db, daemon, how):
     add_senders(db, "a")

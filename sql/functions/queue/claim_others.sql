@@ -56,8 +56,10 @@ BEGIN
        SET next_at = least(coalesce(herald.quiet_end(n, moment), moment), n.expires_at)
       FROM unnest(ids, actions) AS t (id, action)
      WHERE t.action = 'quiet' AND n.id = t.id;
+    -- Where the hold has gone since it was judged, it is due at once.
     UPDATE public.whatsapp_notifications n
-       SET next_at = coalesce((SELECT CASE WHEN bool_or(o.until IS NULL) THEN 'infinity' ELSE least(max(o.until), n.expires_at) END
+       SET next_at = coalesce((SELECT CASE WHEN bool_or(o.until IS NULL) THEN 'infinity'
+                                           WHEN max(o.until) IS NOT NULL THEN least(max(o.until), n.expires_at) END
                                  FROM (VALUES ('template', n.template), ('recipient', n.target),
                                        ('recipient', n.recipient)) a (kind, name)
                                 CROSS JOIN LATERAL (SELECT h.until FROM herald.holds h
