@@ -107,8 +107,8 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/library.a $(BUILD)/flags
 	$(call say,TEST,$<)$(COMPILE) -Itests/unit $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/library.a \
 	    $$(sed -n '1,12s/^.*link: \([^*]*\).*/\1/p' $<) $(PACKAGE_LIBS) -lcmocka
 
-# A file of tests stays together, with a cluster of its own; the tests mostly wait, so there are two at a time for each core.
-PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider -n $(shell expr 2 \* $$(nproc)) --dist loadfile
+# A file of tests stays together, with a cluster of its own; the tests mostly wait, so there are five at a time for two cores.
+PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider -n $(shell expr 5 \* $$(nproc) / 2) --dist loadfile
 PYTEST_ONE = $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(wildcard tests/system/test_$(K).py),-k '$(K)' tests/system)
 
 unit-programs: $(TEST_PROGRAMS)
