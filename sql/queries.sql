@@ -46,6 +46,11 @@ select pg_catalog.set_config('synchronous_commit', 'off', false), pg_catalog.set
     pg_catalog.set_config('extra_float_digits', '1', false),
     pg_catalog.set_config('bytea_output', 'hex', false)
 
+-- What a lost session left running: a function that catches its cancellation goes on.
+-- name: end_session
+select pg_catalog.pg_terminate_backend(a.pid)
+    from pg_catalog.pg_stat_activity a where a.pid = $1::int and a.usename = session_user and a.pid <> pg_catalog.pg_backend_pid()
+
 -- The web process.
 
 -- name: receive

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/planned.h"
+#include "daemon/planner_session.h"
 #include "daemon/store.h"
 #include "daemon/task.h"
 
@@ -26,14 +26,13 @@ enum {
 /* One connection, and what runs on it. */
 struct lane {
     struct planner *planner;
-    struct pg *pg;
+    struct planner_session *session;
+    struct pg *pg; /* the session's */
     bool is_ready;
     bool is_free; /* ready, and nothing runs */
     bool is_ringing; /* to prove the bell */
     uint64_t time_limit_usec; /* that the session has */
     struct task *task;
-    struct backoff backoff;
-    sd_event_source *reconnect;
 };
 
 struct planner {
@@ -109,6 +108,14 @@ static void on_failure_noted(_unused_ struct pg *pg, _unused_ const struct pg_re
     l->planner->handler.on_planned(l->planner->userdata);
 }
 
+/* Runs herald.plan_failed(), whose result ends the task. */
+static void note_failure(struct lane *l, const char *why) {
+    const struct task *t = l->task;
+
+    if (store_plan_failed(l->pg, t->rule, t->is_sweep, why, on_failure_noted, l) < 0)
+        lane_put_back(l, USEC_PER_SEC);
+}
+
 /* The function itself failed: cancelled by its time limit, or by the server's state. */
 static void plan_broke(struct lane *l, const struct pg_error *error) {
     struct task *t = l->task;
@@ -128,10 +135,29 @@ static void plan_broke(struct lane *l, const struct pg_error *error) {
         lane_put_back(l, BUSY_PAUSE_USEC);
         return;
     }
-    if (store_plan_failed(l->pg, t->rule, t->is_sweep, why, on_failure_noted, l) < 0) {
-        lane_put_back(l, USEC_PER_SEC);
+    note_failure(l, why);
+}
+
+/* The connection broke meanwhile. Once is nothing: a server may restart. Twice in a row, or after its time limit, it is the rule
+ * that breaks it: its view sends too much, does not end when it is cancelled, or meets a limit of the server's. */
+static void plan_lost(struct lane *l, const struct pg_error *error) {
+    struct task *t = l->task;
+    bool is_late = clock_monotonic_usec() - t->begun_usec >= t->time_limit_usec;
+
+    if (t->is_ring) {
+        ring_finish(l, NULL, true);
         return;
     }
+    t->losses++;
+    if (!t->failure && (is_late || t->losses > 1) &&
+        asprintf(&t->failure, "%s: %s",
+                 is_late ? "its source goes on though it was cancelled, so its session is terminated"
+                         : "the connection to the server breaks while its source is read",
+                 error->text) < 0)
+        t->failure = NULL;
+    if (t->failure && t->unrecorded == 0)
+        planned_log_failed(t->rule, t->failure);
+    lane_put_back(l, 0);
 }
 
 static void ring_answered(struct lane *l, const struct pg_result *result) {
@@ -160,6 +186,7 @@ static void on_planned(_unused_ struct pg *pg, const struct pg_result *result, c
         return;
     }
     store_read_planned(result, &done);
+    l->task->losses = 0;
     l->task->batch = l->task->batch < BATCH / 2 ? l->task->batch * 2 : BATCH;
     planned_log_outcome(done.rule, done.result, done.error, done.set_aside);
     if (l->task->is_sweep && strcmp(done.result, "done") == 0)
@@ -200,6 +227,11 @@ static void lane_begin(struct lane *l, struct task *t) {
 
     l->is_free = false;
     l->task = t;
+    t->begun_usec = clock_monotonic_usec();
+    if (t->failure) {
+        note_failure(l, t->failure);
+        return;
+    }
     if (l->time_limit_usec == t->time_limit_usec)
         r = run_plan(l);
     else
@@ -346,72 +378,37 @@ int planner_prove_bell(struct planner *p, const char *nonce) {
 
 /* ---- Connections ---- */
 
-static void on_session_ready(_unused_ struct pg *pg, _unused_ const struct pg_result *result, _unused_ const struct pg_error *error,
-                             void *userdata) {
+static void on_ready(void *userdata) {
     struct lane *l = userdata;
     struct planner *p = l->planner;
 
-    backoff_reset(&l->backoff);
     l->is_ready = l->is_free = true;
     l->time_limit_usec = 0;
     p->handler.on_usable(p->userdata);
     dispatch(p);
 }
 
-static void lane_reconnect_later(struct lane *l) {
-    (void) sd_event_source_set_time(l->reconnect, clock_monotonic_usec() + backoff_next_usec(&l->backoff, random_u64()));
-    (void) sd_event_source_set_enabled(l->reconnect, SD_EVENT_ONESHOT);
-}
-
-static void on_connected(struct pg *pg, void *userdata) {
-    if (store_commit_asynchronously(pg, on_session_ready, userdata) < 0) {
-        pg_disconnect(pg);
-        lane_reconnect_later(userdata);
-    }
-}
-
-/* The dispatcher's connection tells the world that the database is away; here it is only noted. */
-static void on_lost(_unused_ struct pg *pg, const struct pg_error *error, void *userdata) {
+static void on_lost(const struct pg_error *error, void *userdata) {
     struct lane *l = userdata;
 
-    log_debug("a planner connection is lost: %s", error->text);
     l->is_ready = l->is_free = false;
-    if (l->task && l->task->is_ring) {
-        ring_finish(l, NULL, true);
-    } else if (l->task) {
-        lane_put_back(l, 0);
-    }
-    if (!l->planner->stopped)
-        lane_reconnect_later(l);
+    if (l->task)
+        plan_lost(l, error);
     if (l->is_ringing) {
         l->is_ringing = false;
         l->planner->handler.on_bell_rung(false, l->planner->userdata);
     }
 }
 
-static int on_reconnect(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
-    struct lane *l = userdata;
-
-    if (pg_connect(l->pg) < 0)
-        lane_reconnect_later(l);
-    return 0;
-}
-
 static int lane_init(struct lane *l, struct planner *p, const char *conninfo) {
-    static const struct pg_handler handler = {.on_connected = on_connected, .on_lost = on_lost};
-    int r;
+    static const struct planner_session_handler handler = {.on_ready = on_ready, .on_lost = on_lost};
+    int r = planner_session_new(p->event, conninfo, &handler, l, &l->session);
 
+    if (r < 0)
+        return r;
     l->planner = p;
-    /* However long the database was away: within a second of its return all goes on. */
-    l->backoff = (struct backoff) {
-        .floor_usec = 50 * USEC_PER_MSEC, .base_usec = 100 * USEC_PER_MSEC, .cap_usec = 800 * USEC_PER_MSEC};
-    r = pg_new(p->event, conninfo, "planner", &handler, l, &l->pg);
-    if (r < 0)
-        return r;
-    r = sd_event_add_time(p->event, &l->reconnect, CLOCK_MONOTONIC, 0, 10 * USEC_PER_MSEC, on_reconnect, l);
-    if (r < 0)
-        return r;
-    return sd_event_source_set_enabled(l->reconnect, SD_EVENT_OFF);
+    l->pg = planner_session_pg(l->session);
+    return 0;
 }
 
 int planner_new(sd_event *event, const char *conninfo, unsigned connections, const struct planner_handler *handler,
@@ -440,7 +437,7 @@ int planner_new(sd_event *event, const char *conninfo, unsigned connections, con
 
 int planner_start(struct planner *p) {
     for (unsigned i = 0; i < p->count; i++) {
-        int r = pg_connect(p->lanes[i].pg);
+        int r = planner_session_start(p->lanes[i].session);
 
         if (r < 0)
             return r;
@@ -451,15 +448,14 @@ int planner_start(struct planner *p) {
 void planner_stop(struct planner *p) {
     p->stopped = true;
     for (unsigned i = 0; i < p->count; i++)
-        (void) sd_event_source_set_enabled(p->lanes[i].reconnect, SD_EVENT_OFF);
+        planner_session_stop(p->lanes[i].session);
 }
 
 struct planner *planner_free(struct planner *p) {
     if (!p)
         return NULL;
     for (unsigned i = 0; i < p->count; i++) {
-        sd_event_source_disable_unref(p->lanes[i].reconnect);
-        pg_free(p->lanes[i].pg);
+        planner_session_free(p->lanes[i].session);
         task_free(p->lanes[i].task);
     }
     while (p->waiting) {

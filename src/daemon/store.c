@@ -293,6 +293,13 @@ int store_commit_asynchronously(struct pg *pg, pg_done_fn done, void *userdata) 
     return pg_query(pg, QUERY_ASYNCHRONOUS_COMMIT, NULL, STORE_TIME_LIMIT_USEC, done, userdata);
 }
 
+int store_end_session(struct pg *pg, int backend, pg_done_fn done, void *userdata) {
+    struct number text;
+    const char *parameters[] = {number_text(&text, backend)};
+
+    return pg_query(pg, QUERY_END_SESSION, parameters, STORE_TIME_LIMIT_USEC, done, userdata);
+}
+
 int store_prove_bell(struct pg *pg, const char *nonce, pg_done_fn done, void *userdata) {
     const char *parameters[] = {nonce};
 

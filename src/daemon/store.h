@@ -113,6 +113,9 @@ int store_leave(struct pg *pg, const struct store_identity *identity, struct fli
 
 /* Planner connections. rule "": whichever has captured events. */
 int store_commit_asynchronously(struct pg *pg, pg_done_fn done, void *userdata) _must_check_;
+/* Terminates the session of that process of the server's, where it is one of this role's. */
+int store_end_session(struct pg *pg, int backend, pg_done_fn done, void *userdata) _must_check_;
+
 int store_prove_bell(struct pg *pg, const char *nonce, pg_done_fn done, void *userdata) _must_check_;
 int store_set_time_limit(struct pg *pg, uint64_t time_limit_usec, pg_done_fn done, void *userdata) _must_check_;
 int store_plan(struct pg *pg, const char *rule, bool is_sweep, unsigned batch, uint64_t time_limit_usec, pg_done_fn done,

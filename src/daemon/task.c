@@ -6,6 +6,7 @@
 struct task *task_free(struct task *t) {
     if (t) {
         free(t->rule);
+        free(t->failure);
         free(t);
     }
     return NULL;

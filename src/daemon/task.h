@@ -17,6 +17,9 @@ struct task {
     uint64_t time_limit_usec;
     uint64_t not_before; /* monotonic */
     bool gathers; /* for no other reason than that does it wait until then */
+    uint64_t begun_usec;  /* monotonic */
+    unsigned losses;     /* times in a row that the connection was lost while it ran */
+    char *failure;       /* to be recorded before anything else of it; NULL: none */
     unsigned unrecorded; /* times that its failure could not be recorded */
 };
 

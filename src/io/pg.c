@@ -10,25 +10,21 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
-
-#include <libpq-fe.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/parse.h"
 #include "io/pg_watch.h"
 
-enum { CONNECT_TIMEOUT_SEC = 5, CONNECT_TIMEOUT_MAX_SEC = 600 };
+enum { CONNECT_TIMEOUT_SEC = 5, CONNECT_TIMEOUT_MAX_SEC = 600, ANSWER_MAX_BYTES = 24 * 1024 * 1024 };
 
 enum pg_state { STATE_CLOSED, STATE_CONNECTING, STATE_PINNING, STATE_IDLE, STATE_QUERY, STATE_FAILING };
-
-struct pg_result {
-    PGresult *rows;
-};
 
 struct pg {
     char *conninfo;
@@ -44,6 +40,7 @@ struct pg {
     uint64_t limit_usec;      /* for the error text */
     const char *script; /* borrowed: turns a position into a line */
     PGresult *kept;     /* of the query under way */
+    size_t received;    /* bytes of its answer, about */
     pg_done_fn done;
     void *done_userdata;
     bool notified;
@@ -85,6 +82,7 @@ void pg_disconnect(struct pg *pg) {
     pg_watch_deadline(&pg->watch, 0);
     pg->script = NULL;
     pg->host = NULL;
+    pg->received = 0;
     pg->generation++;
 }
 
@@ -297,13 +295,41 @@ static void read_results(struct pg *pg) {
     }
 }
 
+/* Many small messages. */
+static bool is_too_much(struct pg *pg) {
+    int waiting = 0;
+
+    if (pg->state == STATE_QUERY && ioctl(PQsocket(pg->conn), FIONREAD, &waiting) == 0)
+        pg->received += (size_t) waiting;
+    return pg->received > ANSWER_MAX_BYTES;
+}
+
+/* One large message: libpq makes room for all of it as soon as its length has come, and later reads as much in one call. */
+static bool is_too_large(struct pg *pg) {
+    size_t mapped = mallinfo2().hblkhd;
+
+    return PQisBusy(pg->conn) && mallinfo2().hblkhd > mapped + ANSWER_MAX_BYTES;
+}
+
+static bool consume(struct pg *pg) {
+    bool is_bounded = pg->watch.event != NULL;
+
+    if ((is_bounded && is_too_much(pg)) || !PQconsumeInput(pg->conn))
+        return false;
+    if (!is_bounded || !is_too_large(pg))
+        return true;
+    pg->received = SIZE_MAX;
+    return false;
+}
+
 static void read_input(struct pg *pg) {
     unsigned generation = pg->generation;
 
     /* A TLS record may be larger than the room that libpq had for it: the rest is inside the TLS library, where epoll cannot
      * see it, and fits the second time. */
-    if (!PQconsumeInput(pg->conn) ||
-        (PQsslInUse(pg->conn) && PQisBusy(pg->conn) && !PQconsumeInput(pg->conn))) {
+    if (!consume(pg) || (PQsslInUse(pg->conn) && PQisBusy(pg->conn) && !consume(pg))) {
+        if (pg->received > ANSWER_MAX_BYTES)
+            pg_error_set(&pg->farewell, "the server sent more than %d MB", ANSWER_MAX_BYTES / 1024 / 1024);
         fail(pg);
         return;
     }
@@ -403,10 +429,15 @@ bool pg_is_idle(const struct pg *pg) {
     return pg->state == STATE_IDLE;
 }
 
+int pg_backend(const struct pg *pg) {
+    return pg_is_connected(pg) ? PQbackendPID(pg->conn) : 0;
+}
+
 /* After a statement was handed to libpq, with r. */
 static void query_started(struct pg *pg, int r, uint64_t time_limit_usec, pg_done_fn done, void *userdata) {
     pg->done = done;
     pg->done_userdata = userdata;
+    pg->received = 0;
     pg->state = STATE_QUERY;
     if (r < 0) {
         fail_later(pg);
@@ -441,50 +472,4 @@ int pg_cancel(struct pg *pg) {
     int ok = PQcancel(cancel, reason, sizeof(reason));
     PQfreeCancel(cancel);
     return ok ? 0 : -EIO;
-}
-
-/* ---- Rows ---- */
-
-size_t pg_rows(const struct pg_result *r) {
-    return (size_t) PQntuples(r->rows);
-}
-
-size_t pg_columns(const struct pg_result *r) {
-    return (size_t) PQnfields(r->rows);
-}
-
-const char *pg_column_name(const struct pg_result *r, size_t column) {
-    return PQfname(r->rows, (int) column);
-}
-
-enum pg_type pg_column_type(const struct pg_result *r, size_t column) {
-    Oid type = PQftype(r->rows, (int) column); /* the numbers of pg_type.dat never change */
-
-    return type == 16 ? PG_BOOL : type == 20 || type == 21 || type == 23 ? PG_INT : PG_OTHER;
-}
-
-const char *pg_text(const struct pg_result *r, size_t row, size_t column) {
-    assert(row < pg_rows(r) && column < pg_columns(r));
-    return PQgetisnull(r->rows, (int) row, (int) column) ? NULL : PQgetvalue(r->rows, (int) row, (int) column);
-}
-
-size_t pg_text_bytes(const struct pg_result *r, size_t row, size_t column) {
-    return (size_t) PQgetlength(r->rows, (int) row, (int) column);
-}
-
-struct pg_result *pg_result_take(const struct pg_result *r) {
-    struct pg_result *taken = calloc(1, sizeof(*taken));
-
-    if (taken) {
-        *taken = *r;
-        ((struct pg_result *) r)->rows = NULL; /* ours, in finish_query() */
-    }
-    return taken;
-}
-
-struct pg_result *pg_result_free(struct pg_result *r) {
-    if (r)
-        PQclear(r->rows);
-    free(r);
-    return NULL;
 }

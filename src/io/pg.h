@@ -78,12 +78,17 @@ bool pg_is_connected(const struct pg *pg);
 /* Connected, and no query under way. */
 bool pg_is_idle(const struct pg *pg);
 
+/* The process id of the server's process that serves it; 0: not connected. */
+int pg_backend(const struct pg *pg);
+
 /* The result of a query: result on success, else error. Exactly one is not NULL. It may start the next query. */
 typedef void (*pg_done_fn)(struct pg *pg, const struct pg_result *result, const struct pg_error *error, void *userdata);
 
 /* Runs a named statement of sql/queries.sql, unnamed and parameterised on the wire. parameters are texts or NULL, as many as
- * the statement has; copied. When time_limit_usec has passed without a result the connection is dropped and reported lost
- * (on_lost, SQLSTATE ""); UINT64_MAX: no limit. -EBUSY: a query is under way; -ENOTCONN. */
+ * the statement has; copied. When time_limit_usec has passed without a result, or more than 24 MB come in (what a statement
+ * raises comes with its rows, and may be of any size; only people's own connections take all of it), the connection is dropped
+ * and reported lost (on_lost, SQLSTATE ""), while the server may go on with the query; UINT64_MAX: no limit. -EBUSY: a query is
+ * under way; -ENOTCONN. */
 int pg_query(struct pg *pg, enum query query, const char *const *parameters, uint64_t time_limit_usec, pg_done_fn done,
              void *userdata) _must_check_;
 

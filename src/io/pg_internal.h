@@ -1,8 +1,14 @@
-/* What pg.c shares with pg_wait.c, and with nobody else. */
+/* What the files of a connection share, and nobody else. */
 #pragma once
+
+#include <libpq-fe.h>
 
 #include "io/pg.h"
 #include "io/pg_watch.h"
+
+struct pg_result {
+    PGresult *rows;
+};
 
 /* Moves the rows out of a result that is borrowed inside a callback. NULL without memory. */
 struct pg_result *pg_result_take(const struct pg_result *r);
