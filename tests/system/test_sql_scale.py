@@ -82,3 +82,18 @@ def test_nor_a_daemon_from_starting(db, daemon, stranger):
     stranger("SELECT pg_advisory_lock(hashtext('herald.node'), hashtext('node-1'))")
     db.sql("UPDATE herald.incarnations SET pid = 4711")
     Daemon(db).close()
+
+
+def test_priorities(db, daemon):
+    """Of a view that reckons them: each message goes by the nearest of a hundred, and the next rule has its own."""
+    add_rule(db, "late", """SELECT n AS key, n::text AS dedup_key, '+8801700' || lpad(n::text, 6, '0') AS recipient, '{}'::jsonb AS data,
+                                   'x' AS body, n * 10 AS priority FROM generate_series(1, 300) n""")
+    add_rule(db, "other", "SELECT 1 AS key, '1' AS dedup_key, '+8801799999999' AS recipient, '{}'::jsonb AS data, 'x' AS body, 7 AS priority")
+    for rule in "late", "other":
+        assert db.value("SELECT result FROM herald.plan(%s, 'sweep', 500)", rule) == "done"
+    assert db.sql("SELECT rule, count(*) FROM herald.lanes GROUP BY rule ORDER BY rule") == [("late", 100), ("other", 1)]
+    assert db.value("""SELECT max(abs(l.priority - n.dedup_key::int * 10)) FROM whatsapp_notifications n JOIN herald.lanes l ON l.id = n.lane
+                        WHERE n.rule = 'late' AND n.dedup_key::int <= 100""") == 0
+    assert db.column("""SELECT DISTINCT l.priority FROM whatsapp_notifications n JOIN herald.lanes l ON l.id = n.lane
+                         WHERE n.rule = 'late' AND n.dedup_key::int > 100""") == [1000]
+    assert len(daemon.turn(room=400).claims) == 301

@@ -27,7 +27,7 @@ def plan_beside_good_ones(db, daemon, **columns):
     """Plans two rows with these columns among good ones, without a key to go round them by; the rows that they became."""
     given = {"recipient": "+8801700000001", "data": "{}", "body": "bad", **columns}
     names = ", ".join(given)
-    types = {"data": "jsonb", "media": "jsonb"}
+    types = {"data": "jsonb", "media": "jsonb", "not_before": "timestamptz"}
     db.sql(f"CREATE TABLE public.said (dedup_key text, {', '.join(f'{n} {types.get(n, chr(116) + chr(101) + chr(120) + chr(116))}' for n in given)})")
     for key in "ab":
         db.sql(f"INSERT INTO public.said (dedup_key, {names}) VALUES (%s{', %s' * len(given)})", key, *given.values())
@@ -43,7 +43,7 @@ def test_a_group_id_as_long_as_no_group_id_is(db, daemon, prefix, suffix):
     digits = "".join(str(int(c, 16) % 10) for c in noise(db, 9000))
     for made in plan_beside_good_ones(db, daemon, recipient=prefix + digits + suffix):
         assert (made["send_status"], made["target"]) == ("suppressed", None)
-        assert "longer than 256 bytes" in made["error"]
+        assert "longer than 256 bytes" in made["error"] and len(made["recipient"]) == 300
     with pytest.raises(psycopg2.Error, match="longer than 256 bytes"):
         send(db, prefix + digits + suffix)
 
@@ -54,6 +54,17 @@ def test_an_address_as_long_as_none_is(db, daemon):
     db.sql("INSERT INTO herald.recipients (name, kind, address) VALUES ('g', 'group', %s)", noise(db, 256))
     plan_beside_good_ones(db, daemon, recipient="g")
     assert daemon.turn().claims == [] and db.value("SELECT count(*) FROM whatsapp_notifications WHERE behind") == 1
+
+
+def test_a_locale_as_long_as_none_is(db, daemon):
+    assert [len(made["locale"]) for made in plan_beside_good_ones(db, daemon, locale=noise(db, 1000000))] == [300, 300]
+
+
+def test_a_time_that_never_comes(db, daemon):
+    for made in plan_beside_good_ones(db, daemon, not_before="infinity"):
+        assert (made["send_status"], made["error"]) == ("failed", "its not_before is infinity, which never comes")
+    with pytest.raises(psycopg2.Error, match="infinity, which never comes"):
+        send(db, 1, not_before="infinity")
 
 
 @pytest.mark.parametrize("column", ["channel", "sender", "template"])

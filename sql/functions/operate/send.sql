@@ -27,6 +27,8 @@ DECLARE
 BEGIN
     IF NOT EXISTS (SELECT FROM herald.channels c WHERE c.name = send.channel) THEN
         RAISE EXCEPTION 'there is no channel "%"', send.channel USING HINT = 'SELECT name FROM herald.channels lists them.';
+    ELSIF NOT isfinite(send.not_before) THEN
+        RAISE EXCEPTION 'not_before is infinity, which never comes' USING HINT = 'Leave it out, or name a time.';
     ELSIF send.sender IS NOT NULL AND NOT EXISTS (SELECT FROM herald.senders s
                                                   WHERE s.name = send.sender AND s.channel = send.channel) THEN
         RAISE EXCEPTION 'there is no sender "%" of channel "%"', send.sender, send.channel

@@ -81,10 +81,12 @@ BEGIN
                                                      b.body, w.data, g.message) AS problem OFFSET 0) z
          CROSS JOIN LATERAL (
                SELECT CASE WHEN a.target IS NULL THEN 'suppressed'
-                           WHEN b.body IS NULL OR g.problem IS NOT NULL OR z.problem IS NOT NULL THEN 'failed'
+                           WHEN b.body IS NULL OR g.problem IS NOT NULL OR z.problem IS NOT NULL OR NOT isfinite(k.due_at)
+                           THEN 'failed'
                            ELSE 'pending' END AS status,
                       CASE WHEN a.target IS NULL THEN r.problem
                            WHEN z.problem IS NOT NULL THEN z.problem
+                           WHEN NOT isfinite(k.due_at) THEN 'its not_before is infinity, which never comes'
                            WHEN b.body IS NOT NULL THEN g.problem
                            WHEN t.name IS NOT NULL THEN (herald.render(t.whole, k.data)).problem
                            WHEN coalesce(w.template, rule.template) IS NULL

@@ -3,7 +3,8 @@
 -- herald.still_ID(dedup_keys) those of the given dedup_keys that it holds, and herald.keys_ID() all its keys, NULL where it has
 -- none.
 --
--- Optional columns are found by name; the key filter casts the keys to the column's type, so that it reaches an index.
+-- Optional columns are found by name. Of a name, which has 256 bytes at most, no more is taken than shows that it has more: what
+-- can't be sent is in the history all the same. The key filter casts the keys to the column's type, so that it reaches an index.
 -- pgherald's own views (herald.fallback_due) are read as their owner, so that nothing of herald need be granted to herald_rules.
 -- Of a source that is not there (any more) the functions say so.
 CREATE OR REPLACE FUNCTION herald.generate_source(rule_name text) RETURNS void
@@ -28,6 +29,8 @@ BEGIN
                                 'Make it again, and call herald.add_rule() again.') END;
 
     SELECT string_agg(CASE WHEN s.attname IS NULL THEN format('NULL::%s', d.type)
+                           WHEN d.attname IN ('recipient', 'template', 'channel', 'sender', 'locale')
+                           THEN format('pg_catalog.left(s.%I::text, 300)', d.attname)
                            ELSE format('s.%I::%s', d.attname, d.type) END, ', ' ORDER BY d.attnum)
       INTO columns
       FROM (SELECT a.attname, a.attnum, format_type(a.atttypid, a.atttypmod) AS type
