@@ -79,7 +79,8 @@ def test_looks_do_not_walk_over_what_is_done(db, daemon, old_snapshot):
 def test_nor_do_planners_over_events(db, daemon, old_snapshot):
     db.sql("""CREATE TABLE public.thing (id serial PRIMARY KEY);
               SELECT herald.attend('node-1', 1, 0)""")
-    add_rule(db, "things", "SELECT id AS key, id::text AS dedup_key, '+8801700000001' AS recipient, '{}'::jsonb AS data, 'x' AS body FROM public.thing", flood_limit=100000)
+    add_rule(db, "things", "SELECT id AS key, id::text AS dedup_key, '+88017' || lpad(id::text, 8, '0') AS recipient, '{}'::jsonb AS data, 'x' AS body FROM public.thing",
+             flood_limit=100000)
     db.sql("SELECT herald.watch('public.thing', 'things')")
     daemon.work()
     for _ in range(2):
