@@ -73,13 +73,16 @@ static int on_receipt(const struct receipt *receipt, void *userdata) {
     return 0;
 }
 
-/* Of a stranger's account nobody is heard. */
+/* Of a stranger's account nobody is heard. What is of no single account is said by whoever has the secret. */
 static int on_notice(const struct notice *notice, void *userdata) {
     struct reading *reading = userdata;
+    struct notice mine = *notice;
 
-    if (notice->account && !senders_have_account(reading->senders, reading->key, notice->gateway, notice->account))
+    if (!notice->account)
+        mine.account = senders_secret_name(reading->senders, reading->key);
+    else if (!senders_have_account(reading->senders, reading->key, notice->gateway, notice->account))
         return 0;
-    batch_add_notice(reading->batch, notice);
+    batch_add_notice(reading->batch, &mine);
     reading->found++;
     return 0;
 }

@@ -231,6 +231,10 @@ int senders_find_twilio(const struct senders *s, const char *signature, const st
     return -ENOENT;
 }
 
+const char *senders_secret_name(const struct senders *s, int key) {
+    return s->keys[key].name;
+}
+
 bool senders_have_account(const struct senders *s, int key, const char *gateway, const char *account) {
     for (size_t i = 0; i < s->entry_count; i++) {
         const struct entry *e = &s->entries[i];

@@ -35,5 +35,8 @@ int senders_find_webhook(const struct senders *s, const char *secret) _must_chec
  * echo in its query (NULL: there was none); or -ENOENT; another negative errno: it could not be found out. */
 int senders_find_twilio(const struct senders *s, const char *signature, const struct form *form, const char *echo) _must_check_;
 
+/* The name by which senders call the app or webhook secret. Borrowed. */
+const char *senders_secret_name(const struct senders *s, int key);
+
 /* Whether the gateway's account (a phone_number_id, a session) is one of those that the app or webhook secret is for. */
 bool senders_have_account(const struct senders *s, int key, const char *gateway, const char *account);

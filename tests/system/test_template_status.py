@@ -10,7 +10,7 @@ import pytest
 from conftest import wait_until
 from player import row, send, wait
 from test_opt_out import hook
-from test_web import OTHER_APP_SECRET, world  # noqa: F401 (a fixture)
+from test_web import APP_SECRET, OTHER_APP_SECRET, world  # noqa: F401 (a fixture)
 
 MOMENT = int(time.time()) - 3600
 numbers = itertools.count(1)
@@ -38,7 +38,7 @@ class Template:
         assert self.world.web.post_cloud(event(self.gateway_name, what, at, language)) == 200
 
     def hold(self):
-        return self.db.row("SELECT reason, until, who, since FROM herald.holds WHERE kind = 'template' AND cause = 'template' AND name = %s", self.name)
+        return self.db.row("SELECT reason, until, who, since, app_secrets FROM herald.holds WHERE kind = 'template' AND cause = 'template' AND name = %s", self.name)
 
     def send(self):
         return send(self.db, next(numbers), None, template=self.name, sender="wa")
@@ -85,9 +85,29 @@ def test_what_is_not_ours_or_no_such_news_is_nothing(world, ours):
     assert world.web.post_cloud(event(ours.gateway_name, "PAUSED"), secret="forged") == 401
     assert ours.hold() is None
     assert world.db.value("SELECT count(*) FROM herald.heard WHERE kind = 'template' AND name LIKE %s", f"{ours.gateway_name}%") == 0
-    # It is the account's, and no single number's: every app secret of ours is good for it.
-    assert world.web.post_cloud(event(ours.gateway_name, "PAUSED"), secret=OTHER_APP_SECRET) == 200
-    assert ours.hold()
+
+
+def test_it_is_held_for_the_senders_whose_secret_has_said_so(world, ours):
+    def said(what, at, secret=APP_SECRET):
+        assert world.web.post_cloud(event(ours.gateway_name, what, at), secret=secret) == 200
+
+    def claimed(**more):
+        return (ident := send(world.db, next(numbers), None, template=ours.name, **more)) in world.player.turn().ids and ident
+
+    said("PAUSED", MOMENT, OTHER_APP_SECRET)
+    assert ours.hold()["app_secrets"] == ["other_app"]
+    assert claimed(sender="wa") and claimed() and not claimed(sender="other")
+    said("PAUSED", MOMENT + 1)
+    assert ours.hold()["app_secrets"] == ["app", "other_app"]
+    waiting = ours.send()
+    assert waiting not in world.player.turn().ids and not claimed(sender="other")
+    said("APPROVED", MOMENT + 2, OTHER_APP_SECRET)
+    assert ours.hold()["app_secrets"] == ["app"]
+    assert claimed(sender="other") and not claimed(sender="wa")
+    assert waiting not in world.player.turn().ids
+    said("APPROVED", MOMENT + 3)
+    assert ours.hold() is None and waiting in world.player.turn().ids
+    world.db.sql("DELETE FROM whatsapp_notifications WHERE template = %s", ours.name)
 
 
 def test_the_last_that_was_said_counts_whenever_it_comes(world, ours):

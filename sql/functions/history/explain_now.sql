@@ -39,7 +39,7 @@ BEGIN
     SELECT l.* INTO lane FROM herald.lanes l WHERE l.id = n.lane;
     FOR h IN SELECT x.* FROM herald.holds x
               WHERE (x.kind = 'all' OR x.kind = 'rule' AND x.name = n.rule OR x.kind = 'channel' AND x.name = n.channel
-                     OR x.kind = 'template' AND x.name = n.template
+                     OR x.kind = 'template' AND x.name = n.template AND herald.holds_lane(x.app_secrets, n.lane)
                      OR x.kind = 'sender' AND (x.name = lane.sender
                         OR lane.sender IS NULL AND x.name IN (SELECT s.name FROM herald.senders s
                                                               WHERE s.enabled AND s.channel = n.channel))

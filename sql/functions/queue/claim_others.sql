@@ -63,7 +63,8 @@ BEGIN
                                  FROM (VALUES ('template', n.template), ('recipient', n.target),
                                        ('recipient', n.recipient)) a (kind, name)
                                 CROSS JOIN LATERAL (SELECT h.until FROM herald.holds h
-                                                     WHERE h.kind = a.kind AND h.name = a.name AND h.cause <> 'opt-out' OFFSET 0) o
+                                                     WHERE h.kind = a.kind AND h.name = a.name AND h.cause <> 'opt-out'
+                                                       AND herald.holds_lane(h.app_secrets, n.lane) OFFSET 0) o
                                 WHERE o.until IS NULL OR o.until > moment), moment)
       FROM unnest(ids, actions) AS t (id, action)
      WHERE t.action = 'defer' AND n.id = t.id;

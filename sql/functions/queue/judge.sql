@@ -29,7 +29,8 @@ BEGIN
                                       ('recipient', n.recipient)) a (kind, name)
                           WHERE EXISTS (SELECT FROM herald.holds h
                                         WHERE h.kind = a.kind AND h.name = a.name AND h.cause <> 'opt-out'
-                                           AND (h.until IS NULL OR h.until > moment) OFFSET 0)) THEN 'defer'
+                                          AND (h.until IS NULL OR h.until > moment)
+                                          AND herald.holds_lane(h.app_secrets, n.lane) OFFSET 0)) THEN 'defer'
                     WHEN some_quiet AND herald.quiet_end(n, moment) IS NOT NULL
                          AND NOT EXISTS (SELECT FROM herald.rules r WHERE r.name = n.rule AND r.urgent) THEN 'quiet'
                     WHEN some_recheck AND EXISTS (

@@ -1,7 +1,8 @@
 -- herald.hear(…): what webhooks tell beside receipts. The arrays run in parallel, one element a notice:
 --
 --   whats      'preference': somebody chose in WhatsApp; 'text': somebody typed; 'template': a template's status changed
---   gateways, accounts  to whom it was said: 'cloud' and the phone_number_id, 'wppconnect' and the session, …; of a template NULL
+--   gateways, accounts  to whom it was said: 'cloud' and the phone_number_id, 'wppconnect' and the session, …; of a template 'cloud'
+--              and the name of the app secret that signed it
 --   subjects   the person's number in international form, with or without '+'; the template's name at the gateway
 --   details    of a preference 'stop' or 'resume'; what was typed; the template's event
 --   languages  of a template, as the gateway writes it; else NULL
@@ -25,7 +26,7 @@ BEGIN
     WITH counted AS (
         SELECT p.kind, p.n FROM herald.hear_people(whats, gateways, accounts, subjects, details, moments) p
         UNION ALL
-        SELECT t.kind, t.n FROM herald.hear_templates(whats, subjects, details, languages, moments) t
+        SELECT t.kind, t.n FROM herald.hear_templates(whats, accounts, subjects, details, languages, moments) t
     )
     INSERT INTO herald.receipt_counts AS c (kind, n) SELECT k.kind, k.n FROM counted k WHERE k.n > 0 ORDER BY k.kind
     ON CONFLICT (kind) DO UPDATE SET n = c.n + EXCLUDED.n;
