@@ -9,7 +9,7 @@ import pytest
 from conftest import wait_until
 from daemon import start_daemon  # noqa: F811, F401 (fixture)
 from load import CREDENTIALS, Application, receiving
-from player import Daemon, accepted, add_senders, login, send
+from player import Daemon, accepted, add_rule, add_senders, login, send
 
 LATENCY_MS = 1000
 
@@ -128,4 +128,25 @@ def test_a_receipt_that_is_not_committed_keeps_no_claim_waiting(db):
         player.turn(accepted(player.turn().claims[0], "m2"))
         assert time.monotonic() - begun < 0.7
         assert db.value("SELECT send_status FROM whatsapp_notifications WHERE id = %s", second) == "sent"
+    player.close()
+
+
+@pytest.mark.parametrize("options", [{"recheck": True}, {"digest": "1 s", "digest_template": "all"}], ids=["confirmed", "gathered"])
+def test_what_somebody_has_locked_keeps_no_planner_waiting(db, options):
+    """An operator's cancellation that is not committed, of a message that its source is to confirm, or that is told with others."""
+    add_senders(db, "x", limits="{}", gap="0", max_in_flight=99)
+    db.sql("INSERT INTO herald.templates (name, body) VALUES ('all', '{{count}}')")
+    add_rule(db, "r", "SELECT n::text AS dedup_key, '+88017' || lpad((n % 2)::text, 8, '0') AS recipient, '{}'::jsonb AS data, 'x' AS body FROM generate_series(1, 4) n",
+             **options)
+    player = Daemon(db)
+    player.plan("r")
+    db.sql("UPDATE whatsapp_notifications SET created_at = clock_timestamp() - interval '1 hour', next_at = clock_timestamp()")
+    locked = db.value("SELECT max(id) FROM whatsapp_notifications")
+    assert player.turn().claims == []
+    with keeping_open(db, "herald_operator", "SELECT herald.cancel(%s)", locked):
+        begun = time.monotonic()
+        assert player.plan("r", "events")["result"] == "done"
+        assert time.monotonic() - begun < 0.7
+        assert len(player.turn().claims) == 2
+    assert db.value("SELECT send_status FROM whatsapp_notifications WHERE id = %s", locked) == "cancelled"
     player.close()

@@ -38,10 +38,11 @@ BEGIN
     IF EXISTS (SELECT FROM public.whatsapp_notifications n WHERE n.behind) THEN
         LOCK TABLE herald.claim_lock IN EXCLUSIVE MODE;
         UPDATE public.whatsapp_notifications n SET behind = false, next_at = herald.not_below_floor(n.lane, n.next_at)
-         WHERE n.id IN (SELECT min(b.id) FROM public.whatsapp_notifications b WHERE b.behind
-                           AND NOT EXISTS (SELECT FROM public.whatsapp_notifications f
-                                           WHERE f.owner IS NOT NULL AND f.target = b.target)
-                         GROUP BY b.target);
+         WHERE n.id IN (SELECT w.id FROM public.whatsapp_notifications w
+                         WHERE w.id IN (SELECT min(b.id) FROM public.whatsapp_notifications b WHERE b.behind
+                                           AND NOT EXISTS (SELECT FROM public.whatsapp_notifications f
+                                                           WHERE f.owner IS NOT NULL AND f.target = b.target)
+                                         GROUP BY b.target) FOR NO KEY UPDATE SKIP LOCKED);
     END IF;
     DELETE FROM herald.rechecks c USING herald.rules r WHERE r.name = c.rule AND NOT r.recheck AND r.digest IS NULL;
     DELETE FROM herald.counts c

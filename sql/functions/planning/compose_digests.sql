@@ -14,7 +14,13 @@ DECLARE
     known_to_gateway record;
     problem text;
     digest bigint;
+    ids bigint[];
 BEGIN
+    -- What somebody has locked is told by itself, later.
+    ids := ARRAY(SELECT n.id FROM herald.lanes l JOIN public.whatsapp_notifications n ON n.lane = l.id
+                  WHERE l.rule = rule.name AND n.gathers AND n.send_status = 'pending' AND n.owner IS NULL AND NOT n.behind
+                    AND n.next_at >= l.floor AND (n.error IS NULL OR NOT rule.recheck)  -- else it could not be confirmed
+                    FOR NO KEY UPDATE OF n SKIP LOCKED);
     FOR one IN
         SELECT g.lane, g.target, g.target_kind, g.channel, g.recipient, g.locale, g.ids, g.expires_at, f.data
           FROM (SELECT min(n.lane) AS lane, n.target, min(n.target_kind) AS target_kind, l.channel, min(n.recipient) AS recipient,
@@ -22,8 +28,7 @@ BEGIN
                        count(*) AS n,
                        (array_agg(n.body ORDER BY n.id))[:rule.digest_length] AS lines, min(n.next_at) AS first_at
                   FROM herald.lanes l JOIN public.whatsapp_notifications n ON n.lane = l.id
-                 WHERE l.rule = rule.name AND n.gathers AND n.send_status = 'pending' AND n.owner IS NULL AND NOT n.behind
-                   AND n.next_at >= l.floor AND (n.error IS NULL OR NOT rule.recheck)  -- else it could not be confirmed
+                 WHERE n.id = ANY (ids)
                  GROUP BY l.channel, l.sender, l.priority, n.target) g  -- there may be two lanes of one kind
          CROSS JOIN LATERAL (SELECT jsonb_build_object(
                     'count', g.n, 'list', array_to_string(g.lines, E'\n'),
@@ -50,7 +55,7 @@ BEGIN
         UPDATE public.whatsapp_notifications n
            SET send_status = 'suppressed', next_at = NULL, behind = false, gathers = NULL, digest_id = digest,
                error = 'told with others in notification ' || digest
-         WHERE n.id = ANY (one.ids) AND n.send_status = 'pending' AND n.owner IS NULL;
+         WHERE n.id = ANY (one.ids);
         PERFORM herald.cancel_parts(n.id, 'what it belongs to was told in a digest, which has no media')
            FROM public.whatsapp_notifications n WHERE n.id = ANY (one.ids) AND n.next_part IS NOT NULL;
     END LOOP;

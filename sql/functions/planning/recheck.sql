@@ -41,15 +41,19 @@ BEGIN
         END;
         held := herald.still_held(rule, keys, why);
     END;
-    -- A person may have cancelled or sent it meanwhile.
+    -- A person may have cancelled or sent it meanwhile, or be about to: what somebody has locked is asked for again.
+    SELECT coalesce(array_agg(o.id), '{}'), coalesce(array_agg(o.dedup_key), '{}') INTO ids, keys
+      FROM (SELECT n.id, n.dedup_key FROM public.whatsapp_notifications n
+             WHERE n.id = ANY (ids) AND n.send_status = 'pending' AND n.owner IS NULL ORDER BY n.id
+               FOR NO KEY UPDATE SKIP LOCKED) o;
     UPDATE public.whatsapp_notifications n
        SET confirmed_at = moment, error = CASE WHEN starts_with(n.error, 'not confirmed: ') IS NOT TRUE THEN n.error END
-     WHERE n.id = ANY (ids) AND n.dedup_key = ANY (held.still) AND n.send_status = 'pending' AND n.owner IS NULL;
+     WHERE n.id = ANY (ids) AND n.dedup_key = ANY (held.still);
     UPDATE public.whatsapp_notifications n
        SET send_status = 'cancelled', next_at = NULL, dedup_key = NULL,
            error = format('no longer true: %s does not hold "%s" any more; its next occurrence is a new message', rule.source,
                           n.dedup_key)
-     WHERE n.id = ANY (ids) AND n.dedup_key <> ALL (held.still || held.unknown) AND n.send_status = 'pending' AND n.owner IS NULL;
+     WHERE n.id = ANY (ids) AND n.dedup_key <> ALL (held.still || held.unknown);
     PERFORM herald.cancel_parts(n.id) FROM public.whatsapp_notifications n
       WHERE n.id = ANY (ids) AND n.send_status = 'cancelled' AND n.next_part IS NOT NULL;
     PERFORM herald.put_off(rule.name, array_agg(u.id), array_agg(e.why))
