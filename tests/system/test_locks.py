@@ -139,6 +139,7 @@ def test_what_somebody_has_locked_keeps_no_planner_waiting(db, options):
     add_rule(db, "r", "SELECT n::text AS dedup_key, '+88017' || lpad((n % 2)::text, 8, '0') AS recipient, '{}'::jsonb AS data, 'x' AS body FROM generate_series(1, 4) n",
              **options)
     player = Daemon(db)
+    player.limit(10)
     player.plan("r")
     db.sql("UPDATE whatsapp_notifications SET created_at = clock_timestamp() - interval '1 hour', next_at = clock_timestamp()")
     locked = db.value("SELECT max(id) FROM whatsapp_notifications")
