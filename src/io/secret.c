@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "base/text.h"
 
@@ -121,6 +122,8 @@ int secret_load(const char *name, const char *credentials_dir, struct secret **r
     if (!s)
         return -ENOMEM;
     (void) mlock(s, sizeof(*s)); /* out of the swap, where the limits allow it */
+    /* Nor in a core file, nor open to a debugger of the same user's. */
+    (void) prctl(PR_SET_DUMPABLE, 0);
 
     r = find_content(s, name, credentials_dir, &where);
     if (r == -ENOENT) {

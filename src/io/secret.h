@@ -1,5 +1,5 @@
 /* Secrets come by name: $CREDENTIALS_DIRECTORY/NAME, then credentials_dir/NAME, then $PGHERALD_CREDENTIAL_NAME. They are never
- * logged; there is no function that prints one. */
+ * logged; there is no function that prints one. A process that has loaded one leaves no core file. */
 #pragma once
 
 #include "base/buf.h"

@@ -288,6 +288,25 @@ def test_metrics_bear_what_waits_for_ever(tenants):
     tenants.sql("SELECT herald.send('+8801700000001', 'x'); UPDATE whatsapp_notifications SET next_at = 'infinity'; SELECT * FROM herald.metrics()")
 
 
+def test_check_says_who_could_replace_the_history(tenants):
+    """And its remedies work."""
+    def said():
+        return [remedy for subject, _, remedy in tenants.sql("SELECT * FROM herald.check()") if subject == "schema public"]
+
+    assert said() == []
+    tenants.sql("ALTER SCHEMA public OWNER TO tenant_a")
+    remedy, = said()
+    owner, _, trust = remedy.partition("  or trust them with the credentials of all senders: ")
+    tenants.sql(owner)
+    assert said() == []
+    assert tenants.value("SELECT has_schema_privilege('tenant_a', 'public', 'CREATE')")
+    tenants.sql("ALTER SCHEMA public OWNER TO tenant_a")
+    assert said() == [remedy]
+    tenants.sql(f"BEGIN; {trust}")
+    assert said() == []
+    tenants.sql("ROLLBACK")
+
+
 @pytest.mark.parametrize("sqlstate", ["HR001", "HR003", "HR004"])
 def test_a_view_cannot_speak_for_the_planner(tenants, attack, daemon, sqlstate):
     """By an error of the planner's own kinds: a flood, a dry run's end, or that an evaluation was whole."""

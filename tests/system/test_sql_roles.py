@@ -1,5 +1,7 @@
 """Who may do what: every role and every object, each cell tried; and what keeps SECURITY DEFINER functions safe."""
 
+import re
+
 import psycopg2
 import pytest
 
@@ -151,6 +153,21 @@ def test_what_is_generated_belongs_to_the_roles_that_can_do_least(full):
     assert owners == {"source_1": "herald_rules", "still_1": "herald_rules", "keys_1": "herald_rules", "capture_1_insert": "herald_capture",
                       "capture_1_update": "herald_capture", "capture_1_row": "herald_capture"}
     assert full.column("SELECT rolname FROM pg_roles WHERE rolname LIKE 'herald\\_%' AND has_schema_privilege(rolname, 'herald', 'CREATE')") == ["herald_owner"]
+
+
+# Before its guard a generated function may be altered to mean what somebody else wants: only keywords and qualified names.
+BEGINNING = re.compile(r"""\s*(\#variable_conflict\ use_column\s+)?(<<ours>>\s+)?
+    (DECLARE\s+(\w+\s+(boolean|bigint|(pg_catalog|herald)\.\w+(\[\])?)(\s+:=\s+(true|false|NULL))?;\s+)+)?
+    BEGIN\s+IF\ current_user\ OPERATOR\(pg_catalog\.<>\)\ '(\w+)'::pg_catalog\.name\ THEN\ RAISE\ """, re.X)
+
+
+def test_what_is_generated_begins_with_its_guard(full):
+    functions = full.sql("""SELECT p.proname, p.proowner::regrole::text, p.prosrc FROM pg_proc p
+                             WHERE p.pronamespace = 'herald'::regnamespace AND p.proname ~ '_[0-9]' AND p.prosecdef""")
+    assert len(functions) == 7
+    for name, owner, source in functions:
+        begins = BEGINNING.match(source)
+        assert begins and begins[begins.re.groups] == owner, (name, source[:300])
 
 
 def test_temporary_objects_of_the_caller_lead_no_function_astray(full):

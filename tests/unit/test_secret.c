@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,6 +46,13 @@ static void expect(const char *name, const char *expected) {
     if (secret_load(name, own_dir, &s, &error) < 0)
         fail_msg("%s", buf_string(&error));
     assert_string_equal(secret_reveal(s), expected);
+}
+
+static void test_no_core_file_has_it(void **state) {
+    put(own_dir, "core", "hunter2", 7);
+    assert_int_equal(prctl(PR_SET_DUMPABLE, 1), 0);
+    expect("core", "hunter2");
+    assert_int_equal(prctl(PR_GET_DUMPABLE), 0);
 }
 
 static void expect_error(const char *name, const char *directory, int r, const char *part) {
@@ -127,6 +135,7 @@ static void test_missing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order),   cmocka_unit_test(test_line_ends), cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_no_core_file_has_it),
         cmocka_unit_test(test_refuses), cmocka_unit_test(test_missing),
     };
 

@@ -102,6 +102,18 @@ BEGIN
         SELECT 'standby servers', 'replication is asynchronous: a failover may forget what was sent, and it would be sent again',
                'Set synchronous_standby_names, or accept it.'
          WHERE EXISTS (SELECT FROM pg_stat_replication) AND current_setting('synchronous_standby_names') = '';
+    -- The history stands in it, so that everybody finds it there.
+    RETURN QUERY
+        SELECT 'schema public', format('it belongs to %s, who could replace the history in it, and with it run anything as '
+                                       'herald_owner', o.rolname),
+               format('ALTER SCHEMA public OWNER TO %I; GRANT ALL ON SCHEMA public TO %I;  or trust them with the credentials of '
+                      'all senders: GRANT herald_owner TO %2$I',
+                      (SELECT s.rolname FROM pg_roles s WHERE s.rolsuper ORDER BY s.oid LIMIT 1), o.rolname)
+          FROM pg_namespace n
+          JOIN pg_roles r ON r.oid = n.nspowner
+          JOIN pg_database d ON d.datname = current_database()
+          JOIN pg_roles o ON o.oid = CASE WHEN r.rolname = 'pg_database_owner' THEN d.datdba ELSE r.oid END
+         WHERE n.nspname = 'public' AND NOT o.rolsuper AND NOT pg_has_role(o.oid, 'herald_owner', 'MEMBER');
     RETURN QUERY
         SELECT 'prepared transactions',
             'max_prepared_transactions is above 0, so changes do not ring: they are found within a second',
