@@ -9,7 +9,7 @@ import pytest
 from conftest import wait_until
 from daemon import start_daemon  # noqa: F811, F401 (fixture)
 from load import CREDENTIALS, Application, receiving
-from player import Daemon, accepted, add_rule, add_senders, login, send
+from player import Daemon, accepted, add_rule, add_senders, login, rejected, send, wait
 
 LATENCY_MS = 1000
 
@@ -150,4 +150,28 @@ def test_what_somebody_has_locked_keeps_no_planner_waiting(db, options):
         assert time.monotonic() - begun < 0.7
         assert len(player.turn().claims) == 2
     assert db.value("SELECT send_status FROM whatsapp_notifications WHERE id = %s", locked) == "cancelled"
+    player.close()
+
+
+STOP = """SELECT herald.hear('{text}', '{cloud}', ARRAY[(SELECT account FROM herald.web_senders() LIMIT 1)], '{8801799999999}', '{STOP}', '{NULL}', '{NULL}')"""
+REJECTED = """SELECT herald.hear('{template}', '{cloud}', '{app}', '{stuck_v1}', '{REJECTED}', '{en}', '{NULL}')"""
+
+
+@pytest.mark.parametrize("statement, outcome, status", [
+    (STOP, lambda claim: rejected(claim, "they want no messages", scope="recipient"), "suppressed"),
+    (REJECTED, lambda claim: wait(claim, "template"), "pending")], ids=["an opt-out", "a template"])
+def test_a_hold_that_is_not_committed_keeps_no_outcome_waiting(db, statement, outcome, status):
+    add_senders(db, "x", gateway="cloud", account='{"phone_number_id": "1", "app_secret": "app"}', max_in_flight=9)
+    db.sql("INSERT INTO herald.templates (name, body, gateway_name) VALUES ('stuck', 'b', 'stuck_v1')")
+    player = Daemon(db)
+    player.limit(10)
+    ident = send(db, "+8801799999999", None, template="stuck")
+    claim, = player.turn().claims
+    with keeping_open(db, "herald_web", statement):
+        assert not db.sql("SELECT 1 FROM herald.holds")
+        begun = time.monotonic()
+        player.turn(outcome(claim))
+        assert time.monotonic() - begun < 0.7
+        assert db.value("SELECT send_status FROM whatsapp_notifications WHERE id = %s", ident) == status
+    assert db.value("SELECT count(*) FROM herald.holds") == 1
     player.close()

@@ -28,7 +28,7 @@ BEGIN
         RETURN;  -- deleted meanwhile
     END IF;
     IF outcome = 'rejected' AND scope = 'recipient' THEN
-        PERFORM herald.take_refusals(ARRAY[the_id], ARRAY[why]);
+        PERFORM herald.note_hold(the_id, scope, 'opt-out', NULL, NULL, why, 1);
     END IF;
     IF n.attempt_id IS DISTINCT FROM the_attempt_id OR n.owner IS NULL THEN
         PERFORM herald.settle_late(the_id, the_attempt_id, outcome, code, NULL, reply_body, why);
@@ -115,12 +115,8 @@ BEGIN
     ELSIF outcome = 'wait' AND scope = 'sender' THEN
         RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, nullif(wait_sec, -1), why, 'health') h;
     ELSIF outcome = 'wait' THEN
-        -- A template that the gateway has told us it does not send waits until it tells otherwise: until is NULL.
-        INSERT INTO herald.holds AS h (kind, name, cause, until, reason, who, failures)
-        VALUES (scope, CASE scope WHEN 'template' THEN n.template ELSE n.target END,
-                CASE scope WHEN 'template' THEN 'template' ELSE 'pair limit' END, n.next_at, why, 'pgherald', failures)
-        ON CONFLICT (kind, name, cause) DO UPDATE SET until = EXCLUDED.until, reason = EXCLUDED.reason, failures = EXCLUDED.failures
-         WHERE h.until IS NOT NULL;
+        PERFORM herald.note_hold(the_id, scope, CASE scope WHEN 'template' THEN 'template' ELSE 'pair limit' END,
+                                 CASE scope WHEN 'template' THEN n.template ELSE n.target END, n.next_at, why, failures);
     ELSIF outcome = 'rejected' THEN
         -- A gateway that refuses a message works.
         UPDATE herald.sender_state s SET trusted = s.trusted + 1 WHERE s.sender = n.sender AND s.trusted IS NOT NULL;

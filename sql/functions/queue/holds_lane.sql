@@ -1,5 +1,5 @@
--- herald.holds_lane(app_secrets, lane): whether a template's hold that is for the senders of these app secrets (NULL: for all) holds
--- a message of that lane: no enabled sender that may carry it has another.
+-- herald.holds_lane(app_secrets, lane): whether a template's hold that is for the senders of these app secrets (NULL: for all)
+-- holds a message of that lane: no enabled sender that may carry it has another.
 CREATE OR REPLACE FUNCTION herald.holds_lane(app_secrets text[], lane_id int) RETURNS boolean
 LANGUAGE sql STABLE
 AS $$
