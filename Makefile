@@ -30,7 +30,7 @@ FUZZED := $(filter $(foreach layer,base io gateway web,$(BUILD)/obj/$(layer)/%),
 # The libraries are asked for only where something is compiled: `make check` may have to install them first.
 PACKAGES := libpq libcurl yajl libsystemd libmicrohttpd libcrypto libqrencode
 GOALS := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out check check-fast check-versions check-sql-% demo psql bench torture fuzz clean help check-lint check-sql \
+ifneq ($(filter-out check check-boot check-fast check-versions check-sql-% demo psql bench torture fuzz clean help check-lint check-sql \
                     check-system check-sanitize check-fuzz uninstall,$(GOALS)),)
 MISSING := $(strip $(foreach p,$(PACKAGES),$(shell $(PKG_CONFIG) --exists $(p) 2>&1 || echo $(p))))
 ifneq ($(MISSING),)
@@ -61,7 +61,7 @@ MAKEFLAGS += --no-print-directory
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all objects check check-fast check-unit check-lint check-sql check-versions check-system check-sanitize check-fuzz fuzz \
+.PHONY: all objects check check-boot check-fast check-unit check-lint check-sql check-versions check-system check-sanitize check-fuzz fuzz \
         fuzz-programs unit-programs demo psql bench torture install uninstall clean compile_commands.json help FORCE
 
 all: $(if $(wildcard src/main.c),$(BUILD)/pgherald,objects)
@@ -180,6 +180,12 @@ check:
 	$(Q)$(MAKE) check-sanitize
 	$(Q)$(MAKE) check-system
 
+# As root: the units in a real systemd, in namespaces.
+check-boot:
+	$(Q)tools/install-deps check
+	$(Q)$(MAKE) all
+	$(Q)tests/boot/run
+
 demo:
 	$(Q)tools/install-deps demo
 	$(Q)$(MAKE) all
@@ -247,6 +253,7 @@ help:
 	@echo '     check-unit T=bell, check-system K=ring: one file of tests alone'
 	@echo '     PG_BIN=/usr/lib/postgresql/16/bin: tests use that PostgreSQL'
 	@echo 'make check-versions the SQL tests on PostgreSQL $(VERSIONS)'
+	@echo 'make check-boot     as root: the units in a real systemd, booted in namespaces'
 	@echo 'make check-fast     lint, unit tests and the SQL tests, within a minute'
 	@echo 'make demo           shows it at work, on a database of its own; EXAMPLE=rc_meters shows one of sql/examples alone'
 	@echo 'make psql           a migrated database with an example loaded, and psql in it; EXAMPLE=campaigns loads another'

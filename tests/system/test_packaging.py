@@ -85,7 +85,9 @@ def test_the_units_of_one_and_of_many_databases_differ_in_their_configuration_on
 def test_the_unit_lets_the_daemon_reach_postgresql_and_gateways():
     unit = dict(settings(UNITS[0]))
     assert set(unit["RestrictAddressFamilies"].split()) == {"AF_UNIX", "AF_INET", "AF_INET6"}
-    assert "IPAddressDeny" not in unit and "PrivateNetwork" not in unit
+    assert "PrivateNetwork" not in unit
+    # No network of anybody's: where clouds hand out a machine's credentials, and groups.
+    assert set(unit["IPAddressDeny"].split()) == {"multicast", "169.254.169.254", "169.254.170.2", "100.100.100.200", "fd00:ec2::254"}
     assert unit["Type"] == "notify"
     assert unit["RestartPreventExitStatus"] == "2"
 
