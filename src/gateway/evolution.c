@@ -20,8 +20,13 @@
 enum { CREDENTIAL_WAIT_SEC = 60, CONFIGURATION_WAIT_SEC = 60 };
 
 static const struct outcome_rule answers[] = {
-    {.status = 400, .holds = "Connection Closed", WAIT(SENDER, WAIT_BY_BACKOFF),
-     .meaning = "the instance is not connected; connect or pair it"},
+    {.holds = "Connection Closed", WAIT(SENDER, WAIT_BY_BACKOFF), .meaning = "the instance is not connected; connect or pair it"},
+    /* It sends, and then writes the message down (whatsapp.baileys.service.ts): these come from there, or from the wait for
+     * WhatsApp's own answer. */
+    {.status = 400, .holds = "Prisma", .kind = OUTCOME_IN_DOUBT, .meaning = "the server's own database failed, after it had sent it"},
+    {.status = 400, .holds = "Timed Out", .kind = OUTCOME_IN_DOUBT, .meaning = "WhatsApp did not answer the server in time"},
+    /* A plain object that it throws where a group is unknown (404.exception.ts). */
+    {.status = 400, .holds = "[object Object]", .kind = OUTCOME_REJECTED, .meaning = "the instance is not in this group"},
     {.status = 400, .holds = "must be a url", .kind = OUTCOME_REJECTED,
      .meaning = "Evolution takes media only from a host with a public name, or from an address"},
     {.status = 401, WAIT(SENDER, CREDENTIAL_WAIT_SEC),
@@ -34,6 +39,9 @@ static const struct outcome_rule answers[] = {
 static const struct outcome_rule not_on_whatsapp = {.kind = OUTCOME_REJECTED, .meaning = "the number is not on WhatsApp"};
 static const struct outcome_rule of_another_form = {.kind = OUTCOME_REJECTED, .meaning = "Evolution does not take such a message"};
 
+static const struct outcome_rule of_another_version = {
+    WAIT(SENDER, CONFIGURATION_WAIT_SEC), .meaning = "this is Evolution 1, which takes messages of another form; pgherald speaks with 2"};
+
 static const struct outcome_rule *judge(const struct understood *a) {
     const struct json_value *message = json_at(a->root, "response.message.0"), *exists = json_at(message, "exists");
 
@@ -41,7 +49,9 @@ static const struct outcome_rule *judge(const struct understood *a) {
         return NULL;
     if (exists && json_type(exists) == JSON_BOOL && !json_is_true_at(exists, ""))
         return &not_on_whatsapp;
-    return json_type(message) == JSON_ARRAY ? &of_another_form : NULL;
+    if (json_type(message) != JSON_ARRAY)
+        return NULL;
+    return strstr(a->words, "textMessage") ? &of_another_version : &of_another_form;
 }
 
 static int check_media(const struct media *media, struct outcome *ret) {
@@ -70,10 +80,11 @@ static void write_message(struct json_writer *w, _unused_ const char *session, c
         json_write_member(w, "text", m->body);
 }
 
-static const char *read_id(const struct understood *a, struct buf *ret) {
-    if (a->reply->status != 201)
-        return "it is not 201";
-    return session_take_id(a, "key.id", "it has no key.id", ret);
+static const char *read_taken(const struct understood *a, _unused_ const struct message *message, const struct json_value **ret_id) {
+    if (json_is_true_at(a->root, "error"))
+        return "it is an error";
+    *ret_id = json_at(a->root, "key.id");
+    return json_at(a->root, "key") || (a->reply->status == 201 && !json_at(a->root, "error")) ? NULL : "it has no key";
 }
 
 static void write_creation(struct json_writer *w, const char *instance) {
@@ -178,7 +189,7 @@ static const struct session_dialect dialect = {
     .check_media = check_media,
     .write_creation = write_creation,
     .write_message = write_message,
-    .read_id = read_id,
+    .read_taken = read_taken,
     .answers = answers,
     .judge = judge,
     .hear = hear,

@@ -7,13 +7,13 @@
 #include "base/text.h"
 #include "gateway/compose.h"
 #include "gateway/scrub.h"
+#include "gateway/stanza.h"
 #include "gateway/target.h"
 #include "io/url.h"
 
 enum {
     SESSION_NAME_BYTES_MAX = 128,
     SESSION_TEXT_LENGTH_MAX = 65536,
-    SESSION_ID_BYTES_MAX = 1024,
     CHECK_FAULT_BYTES = 2048,
     CONFIGURATION_WAIT_SEC = 60,
     NEW_CONTACTS_WAIT_SEC = 6 * 60 * 60,
@@ -29,6 +29,7 @@ static const struct outcome_rule first[] = {
     {.holds = "returned error 475", WAIT(RECIPIENT, NEW_CONTACTS_WAIT_SEC),
      .meaning = "WhatsApp caps this account's messages to new contacts for now"},
     {.status = 500, .holds = "No LID for user", .kind = OUTCOME_REJECTED, .meaning = "the number is not on WhatsApp"},
+    {.status = 500, .holds = "no LID found for", .kind = OUTCOME_REJECTED, .meaning = "the number is not on WhatsApp"},
     /* The browser's page went away under the call: it may have sent the message before that. */
     {.status = 5, .holds = "Protocol error", .kind = OUTCOME_IN_DOUBT, .meaning = "the gateway's browser broke off"},
     {.status = 5, .holds = "context was destroyed", .kind = OUTCOME_IN_DOUBT, .meaning = "the gateway's browser broke off"},
@@ -46,11 +47,15 @@ static const struct outcome_rule last[] = {
     {.status = 408, WAIT(MESSAGE, WAIT_BY_BACKOFF), .meaning = "the server did not get the whole request in time"},
     {.status = 413, .kind = OUTCOME_REJECTED, .meaning = "the message is too large"},
     {.status = 429, WAIT(SENDER, WAIT_BY_BACKOFF), .meaning = "too many requests"},
-    /* These servers never say 502, 503 or 504: a proxy before them does. It passed the request on (502, 504), or found nobody. */
+    /* These servers never say 502, 503 or 504: a proxy before them does. It passed the request on (502, 504, a page of 503), or
+     * found nobody. */
     {.status = 502, .kind = OUTCOME_IN_DOUBT, .meaning = "a proxy passed the request on and could not read the answer"},
     {.status = 504, .kind = OUTCOME_IN_DOUBT, .meaning = "a proxy passed the request on and got no answer in time"},
+    {.status = 503, .holds = "<html", .kind = OUTCOME_IN_DOUBT, .meaning = "a proxy's page; it may have passed the request on"},
     {.status = 503, WAIT(SENDER, WAIT_BY_BACKOFF), .meaning = "the server is not ready"},
-    {.status = 5, WAIT(MESSAGE, WAIT_BY_BACKOFF), .meaning = "the gateway could not send it"},
+    /* All of them send first, and then read the message back or write it down: what fails there has left. A row above says so
+     * where it is known that nothing did. */
+    {.status = 5, .kind = OUTCOME_IN_DOUBT, .meaning = "the gateway failed, and does not say whether before or after it had sent it"},
     {.status = 4, WAIT(SENDER, CONFIGURATION_WAIT_SEC), .meaning = "the request was refused; check base_url"},
     {.status = 3, WAIT(SENDER, CONFIGURATION_WAIT_SEC), .meaning = "redirected, which is not followed; correct base_url"},
     {.kind = OUTCOME_IN_DOUBT, .meaning = "an answer that can't be understood"},
@@ -172,14 +177,6 @@ int session_request(const struct session_dialect *d, const struct sender *sender
 
 /* --- the answer --- */
 
-const char *session_take_id(const struct understood *answer, const char *path, const char *absent, struct buf *ret) {
-    const char *id = understood_string(answer, path);
-
-    if (id && buf_append_string(ret, id) >= 0 && buf_error(ret) == 0)
-        return NULL;
-    return json_at(answer->root, path) ? "its message's id can't be kept" : absent;
-}
-
 static const struct outcome_rule *find_row(const struct session_dialect *d, const struct understood *a, const struct reply *reply) {
     const struct outcome_rule *tables[] = {first, d->answers}, *row = d->judge ? d->judge(a) : NULL;
 
@@ -205,14 +202,28 @@ static void classify(const struct session_dialect *d, const struct understood *a
     outcome_classify(find_row(d, a, &reply), &reply, OUTCOME_CODE_NONE, a->words, ret);
 }
 
-/* 2xx: taken, or nobody knows. */
-static void understand_success(const struct session_dialect *d, const struct understood *a, struct outcome *ret) {
-    _cleanup_(buf_done) struct buf id = BUF_MAX(SESSION_ID_BYTES_MAX);
-    const char *why = d->read_id(a, &id);
+/* 2xx: taken, with an id or without one that can be kept; or nobody knows. */
+static void understand_success(const struct session_dialect *d, const struct understood *a, const struct message *message,
+                               struct outcome *ret) {
+    const struct json_value *id = NULL;
+    char stanza[STANZA_BYTES];
+    const char *why;
 
-    if (!why && outcome_accept(ret, a->reply->status, buf_string(&id)))
+    if (understood_is_page(a)) {
+        outcome_set(ret, OUTCOME_WAIT, SCOPE_SENDER, CONFIGURATION_WAIT_SEC, a->reply->status,
+                    "a web page, not the gateway's answer (HTTP %d); check base_url", a->reply->status);
         return;
-    understood_doubt(a, why ? why : "its message's id can't be kept", ret);
+    }
+    if (d->is_not_taken && d->is_not_taken(a)) {
+        outcome_set(ret, OUTCOME_WAIT, SCOPE_MESSAGE, WAIT_BY_BACKOFF, a->reply->status,
+                    "the gateway says that WhatsApp did not take it (HTTP %d)", a->reply->status);
+        return;
+    }
+    why = d->read_taken(a, message, &id);
+    if (why)
+        understood_doubt(a, why, ret);
+    else if (!stanza_read(id, stanza) || !outcome_accept(ret, a->reply->status, stanza))
+        (void) !outcome_accept(ret, a->reply->status, NULL);
 }
 
 void session_understand(const struct session_dialect *d, const struct sender *sender, const struct message *message,
@@ -221,7 +232,7 @@ void session_understand(const struct session_dialect *d, const struct sender *se
 
     understood_init(&answer, reply, sender, message);
     if (reply->status / 100 == 2)
-        understand_success(d, &answer, ret);
+        understand_success(d, &answer, message, ret);
     else
         classify(d, &answer, ret);
 }
@@ -272,7 +283,7 @@ void session_hear(const struct session_dialect *d, const struct sender *sender, 
     if (d->hear(purpose, step_of(purpose, step), &answer, ret))
         return;
     classify(d, &answer, &outcome);
-    if (purpose != PURPOSE_HEALTH && (outcome.kind != OUTCOME_WAIT || outcome.scope != SCOPE_SENDER))
+    if (outcome.kind != OUTCOME_WAIT || outcome.scope != SCOPE_SENDER)
         tell_plainly(&answer, &outcome);
     health_from_outcome(&outcome, ret);
 }

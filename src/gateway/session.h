@@ -41,8 +41,11 @@ struct session_dialect {
     /* The members of the body; media is NULL, or what the message is, and then its text is the caption. */
     void (*write_message)(struct json_writer *w, const char *session, const struct message *message, const struct media *media);
 
-    /* A 2xx: NULL, and the message's id in ret; or why it says nothing of the kind ("it has no message.id"), static. */
-    const char *(*read_id)(const struct understood *answer, struct buf *ret);
+    /* A 2xx that is no web page: NULL where the gateway says that it took the message, and in *ret_id what it calls it, or NULL;
+     * else why it says nothing of the kind ("it is not success true"), static. */
+    const char *(*read_taken)(const struct understood *answer, const struct message *message, const struct json_value **ret_id);
+    /* Whether such an answer says that WhatsApp did not take it. NULL: none of this gateway's does. */
+    bool (*is_not_taken)(const struct understood *answer);
     /* What its other answers mean, as far as they mean more than anybody's; ends with a row without a meaning. */
     const struct outcome_rule *answers;
     /* A row for what no text in the answer tells, or NULL; may be NULL itself. */
@@ -104,9 +107,6 @@ void session_write_chat(struct json_writer *w, const char *key, const struct mes
 
 /* The same: key and text, unless that is empty. */
 void session_write_optional(struct json_writer *w, const char *key, const char *text);
-
-/* For read_id(): the text at the path; absent is what to say where nothing is there. */
-const char *session_take_id(const struct understood *answer, const char *path, const char *absent, struct buf *ret);
 
 /* For hear(). */
 void session_go_on(enum session_step next, struct health *ret);

@@ -1,18 +1,47 @@
 #include "gateway/understand.h"
 
+#include <errno.h>
+#include <string.h>
+
+#include "base/text.h"
 #include "gateway/scrub.h"
 
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
+/* As it is, or, where a text in it is of another encoding, with U+FFFD there. */
+static int parse(const char *body, size_t size, struct understood *a) {
+    _cleanup_(buf_done) struct buf text = BUF_MAX(JSON_BYTES_MAX);
+    int r = json_parse(body, size, &a->document, &a->fault);
+
+    if (r != -EBADMSG || text_is_utf8(body, size) || text_append_utf8(&text, body, size, JSON_BYTES_MAX) < 0)
+        return r;
+    return json_parse(buf_string(&text), text.size, &a->document, &a->fault);
+}
+
 void understood_init(struct understood *a, const struct reply *reply, const struct sender *sender, const struct message *message) {
+    const char *body = reply->body ? reply->body : "";
+    size_t size = reply->body ? reply->body_size : 0, mark = strlen(BYTE_ORDER_MARK);
+
+    if (size < mark || memcmp(body, BYTE_ORDER_MARK, mark) != 0)
+        mark = 0;
     *a = (struct understood) {.reply = reply, .fault = "it is not JSON"};
-    if (json_parse(reply->body ? reply->body : "", reply->body ? reply->body_size : 0, &a->document, &a->fault) >= 0)
+    if (parse(body + mark, size - mark, a) >= 0)
         a->root = json_root(a->document);
-    else if (reply->body_size == 0)
+    else if (size == 0)
         a->fault = "it is empty";
     scrub_reply(reply, a->root, sender, message, a->words, sizeof(a->words));
 }
 
 void understood_done(struct understood *a) {
     json_free(a->document);
+}
+
+bool understood_is_page(const struct understood *a) {
+    size_t i = 0;
+
+    while (i < a->reply->body_size && strchr(" \t\r\n", a->reply->body[i]) && a->reply->body[i])
+        i++;
+    return i < a->reply->body_size && a->reply->body[i] == '<';
 }
 
 const char *understood_string(const struct understood *a, const char *path) {

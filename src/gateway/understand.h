@@ -12,11 +12,14 @@ struct understood {
     char words[OUTCOME_REASON_BYTES];
 };
 
-/* message may be NULL. */
+/* message may be NULL. A byte order mark is passed over, and what is no UTF-8 becomes U+FFFD: neither makes an answer no answer. */
 void understood_init(struct understood *a, const struct reply *reply, const struct sender *sender, const struct message *message);
 void understood_done(struct understood *a);
 
-/* The text at the path where it is a string, else NULL: a number is no message's id. */
+/* Whether it is a web page: a proxy's, a log-in's, never a gateway's. */
+bool understood_is_page(const struct understood *a);
+
+/* The text at the path where it is a string, else NULL. */
 const char *understood_string(const struct understood *a, const char *path);
 
 /* A status of success and an answer that does not say what became of the message: in doubt. why goes for a document that was

@@ -4,8 +4,7 @@
  *
  * What decides the code here:
  *  - A chatId is DIGITS@c.us or a group's id; a + in it would become part of another one.
- *  - The id of a message comes in the form of the engine behind: "id" is a text, or an object, or there is a "key". Webhooks know
- *    the last by another name, true_CHAT_ID, under which it is kept.
+ *  - What it calls a message comes in the form of the engine behind: "id" is a text, or an object, or there is a "key", or nothing.
  *  - 422 is a session that did not begin to work within five seconds, or a refusal of what was asked.
  *  - 500 repeats the whole request, so nothing but the exception's own words is looked at.
  *  - The session works on while WhatsApp bars it from new contacts (463, 475): it must not be restarted for that.
@@ -19,8 +18,6 @@
 #include "gateway/target.h"
 
 enum { CREDENTIAL_WAIT_SEC = 60, CONFIGURATION_WAIT_SEC = 60 };
-
-#define TELEPHONE_SUFFIX "@s.whatsapp.net"
 
 static const struct outcome_rule answers[] = {
     {.status = 400, .kind = OUTCOME_REJECTED, .meaning = "WAHA does not take such a message"},
@@ -64,25 +61,17 @@ static void write_message(struct json_writer *w, const char *session, const stru
         json_write_member(w, "text", m->body);
 }
 
-/* {"fromMe", "remoteJid": "8801712345678@s.whatsapp.net", "id"}: as true_8801712345678@c.us_ID. */
-static const char *read_key(const struct understood *a, struct buf *ret) {
-    const char *chat = understood_string(a, "key.remoteJid"), *suffix = chat ? strstr(chat, TELEPHONE_SUFFIX) : NULL;
+static const char *read_taken(const struct understood *a, _unused_ const struct message *message, const struct json_value **ret_id) {
+    bool is_cut = !a->root && a->reply->body_size > 0 && a->reply->body[0] == '{';
 
-    if (suffix)
-        (void) buf_printf(ret, "true_%.*s@c.us_", (int) (suffix - chat), chat);
-    else if (chat)
-        (void) buf_printf(ret, "true_%s_", chat);
-    return session_take_id(a, "key.id", "it has no id", ret);
-}
-
-static const char *read_id(const struct understood *a, struct buf *ret) {
-    const struct json_value *id = json_at(a->root, "id");
-
-    if (a->reply->status != 201)
-        return "it is not 201";
-    if (!id || json_type(id) == JSON_NULL)
-        return read_key(a, ret);
-    return session_take_id(a, json_type(id) == JSON_OBJECT ? "id._serialized" : "id", "it has no id", ret);
+    if (json_at(a->root, "statusCode") || json_at(a->root, "error"))
+        return "it is an error";
+    if (!a->root && !is_cut && a->reply->body_size > 0)
+        return "it is not JSON";
+    *ret_id = json_at(a->root, "id");
+    if (!*ret_id || json_type(*ret_id) == JSON_NULL)
+        *ret_id = json_at(a->root, "key.id");
+    return NULL;
 }
 
 static void write_creation(struct json_writer *w, const char *session) {
@@ -178,7 +167,7 @@ static const struct session_dialect dialect = {
     .list_groups = {"GET", "/api/*/groups?exclude=participants", NULL},
     .write_creation = write_creation,
     .write_message = write_message,
-    .read_id = read_id,
+    .read_taken = read_taken,
     .answers = answers,
     .is_echoing = true,
     .hear = hear,

@@ -4,7 +4,8 @@
  *
  * What decides the code here:
  *  - A chatId is used as it is: DIGITS@c.us or a group's id, or the call fails in words of the browser's.
- *  - 200 without a message means that the browser gave none back. It may have sent it, so only message.id._serialized counts.
+ *  - 200 without a message means that the browser gave none back, as WhatsApp Web has renamed what it is looked up by (PR 201832
+ *    of whatsapp-web.js); it was sent. Of a group it also means that there is no such chat (Client.js, sendMessage).
  *  - 404 is a session that is not there or not connected (a page that is not there is HTML).
  *  - Starting a session that is there is refused (422), although its browser may have died: that one is restarted.
  *  - Ending a session (terminate) is what logs it out. */
@@ -23,6 +24,11 @@ static const struct outcome_rule answers[] = {
     {.status = 404, .holds = "<html", WAIT(SENDER, CONFIGURATION_WAIT_SEC), .meaning = "there is no such page; check base_url"},
     {.status = 404, .holds = "\"success\"", WAIT(SENDER, WAIT_BY_BACKOFF),
      .meaning = "the session is not connected; start or pair it"},
+    /* Before anything is sent: issue 201829 of whatsapp-web.js, and a page that is not loaded yet. */
+    {.status = 500, .holds = "reading 'markedUnread'", WAIT(SENDER, WAIT_BY_BACKOFF),
+     .meaning = "the session's WhatsApp Web does not send now"},
+    {.status = 500, .holds = "reading 'getChat'", WAIT(SENDER, WAIT_BY_BACKOFF),
+     .meaning = "the session's page is not loaded"},
     {.status = 422, WAIT(SENDER, CONFIGURATION_WAIT_SEC),
      .meaning = "wwebjs-api does not take the session's name; correct account.session"},
     {.meaning = NULL},
@@ -54,10 +60,15 @@ static void write_message(struct json_writer *w, _unused_ const char *session, c
     json_write_object_end(w);
 }
 
-static const char *read_id(const struct understood *a, struct buf *ret) {
-    if (a->reply->status != 200 || !json_is_true_at(a->root, "success"))
-        return "it is not 200 with success true";
-    return session_take_id(a, "message.id._serialized", "it has no message.id._serialized", ret);
+static const char *read_taken(const struct understood *a, const struct message *message, const struct json_value **ret_id) {
+    const struct json_value *sent = json_at(a->root, "message");
+
+    if (!json_is_true_at(a->root, "success"))
+        return "it has no success true";
+    if (message->is_group && (!sent || json_type(sent) != JSON_OBJECT))
+        return "it has no message, as where the account is not in the group";
+    *ret_id = json_at(sent, "id");
+    return NULL;
 }
 
 static bool says(const struct understood *a, const char *words) {
@@ -138,7 +149,7 @@ static const struct session_dialect dialect = {
               [SESSION_LOGOUT] = {"GET", "/session/terminate/*", NULL}},
     .list_groups = {"GET", "/client/getChats/*", NULL},
     .write_message = write_message,
-    .read_id = read_id,
+    .read_taken = read_taken,
     .answers = answers,
     .hear = hear,
 };

@@ -4,12 +4,14 @@
  *
  * What was seen on a running server and decides the code here:
  *  - A Content-Type of exactly "application/json" selects other code in the server, which answers 201 with an empty list where
- *    it did nothing. So the charset is always named, and 201 counts only with the id of a message in it.
+ *    it did nothing. So the charset is always named, and success counts only with a message in it.
  *  - A phone may be several, joined by ',' or ';'. The server sends to the good ones and answers 400 for the bad: never do that.
  *  - Its status-session has what the QR code says (urlcode), and goes on having it when the code was scanned long ago: it counts
  *    only with the status QRCODE.
  *  - Logging out what is not connected is answered with 404, though the server tries it all the same.
  *  - Its check-connection-session says Connected of a session that waits to be paired: status-session tells the truth.
+ *  - Starting a session with a body replaces what its owner started it with (webhook, proxy) for good; an empty one restores that
+ *    (fileTokenStory.ts).
  *  - A path may be a file of the server's own: it is only ever a URL.
  *  - A phone of more than 14 characters is taken for another kind of id, and one that is no string for a lost session. */
 #include <string.h>
@@ -19,10 +21,11 @@
 #include "gateway/session.h"
 #include "gateway/target.h"
 
-enum { WPPCONNECT_PHONE_MAX = 14, CREDENTIAL_WAIT_SEC = 60, CONFIGURATION_WAIT_SEC = 60 };
+enum { WPPCONNECT_PHONE_MAX = 14, CREDENTIAL_WAIT_SEC = 60, CONFIGURATION_WAIT_SEC = 60, NOT_THERE_WAIT_SEC = 20 };
 
 static const struct outcome_rule answers[] = {
-    {.status = 400, .holds = "não existe", .kind = OUTCOME_REJECTED, .meaning = "the number is not on WhatsApp"},
+    /* Also where it could not ask (wa-js, queryWidExists.ts): it is asked again before it is believed. */
+    {.status = 400, .holds = "não existe", WAIT(MESSAGE, NOT_THERE_WAIT_SEC), .meaning = "the number is not on WhatsApp"},
     {.status = 401, WAIT(SENDER, CREDENTIAL_WAIT_SEC),
      .meaning = "the token was refused; make one with generate-token for this session, and renew the credential"},
     {.status = 404, .holds = "<html", WAIT(SENDER, CONFIGURATION_WAIT_SEC),
@@ -63,14 +66,21 @@ static void write_message(struct json_writer *w, _unused_ const char *session, c
     json_write_object_end(w);
 }
 
-static const char *read_id(const struct understood *a, struct buf *ret) {
-    const struct json_value *id = json_at(a->root, "response.0.id");
+static const char *read_taken(const struct understood *a, _unused_ const struct message *message, const struct json_value **ret_id) {
     const char *status = understood_string(a, "status");
 
-    if (a->reply->status != 201 || !status || strcmp(status, "success") != 0)
-        return "it is not 201 with status \"success\"";
-    return session_take_id(a, id && json_type(id) == JSON_OBJECT ? "response.0.id._serialized" : "response.0.id",
-                           "it has no response[0].id", ret);
+    if (!status || strcmp(status, "success") != 0)
+        return "it has no status \"success\"";
+    *ret_id = json_at(a->root, "response.0.id");
+    return json_at(a->root, "response.0") ? NULL : "it has no message";
+}
+
+/* wa-js gives back a message that WhatsApp Web could not send: serialize-message.js, sendMsgResult. */
+static bool is_not_taken(const struct understood *a) {
+    int64_t ack;
+
+    return json_is_true_at(a->root, "response.0.isSendFailure") ||
+           (json_int_at(a->root, "response.0.ack", &ack) >= 0 && ack < 0);
 }
 
 /* null is a session that was never started, CLOSED one that ended. */
@@ -136,12 +146,13 @@ static const struct session_dialect dialect = {
     .send_media = {[MEDIA_IMAGE] = {"POST", "/api/*/send-image", NULL},
                    [MEDIA_VIDEO ... MEDIA_DOCUMENT] = {"POST", "/api/*/send-file", NULL}},
     .steps = {[SESSION_STATUS] = {"GET", "/api/*/status-session", NULL},
-              [SESSION_START] = {"POST", "/api/*/start-session", "{\"waitQrCode\":false}"},
+              [SESSION_START] = {"POST", "/api/*/start-session", "{}"},
               [SESSION_LOGOUT] = {"POST", "/api/*/logout-session", "{}"}},
     .list_groups = {"POST", "/api/*/list-chats", "{\"onlyGroups\":true}"},
     .check_target = check_target,
     .write_message = write_message,
-    .read_id = read_id,
+    .read_taken = read_taken,
+    .is_not_taken = is_not_taken,
     .answers = answers,
     .hear = hear,
 };

@@ -46,6 +46,7 @@ int receipt_read_wppconnect(const struct json_value *root, receipt_fn on_receipt
 int receipt_read_twilio(const struct form *form, const char *echo, receipt_fn on_receipt, void *userdata) _must_check_;
 
 /* For the readers of gateways on WhatsApp Web, which tell of a message by an ack: 1 the server has it, 2 a device, 3 it was read,
- * 4 played, -7 to -1 it failed. Passes over what moves no message, and what something is missing of. */
-int receipt_from_ack(const char *gateway, const char *account, const char *message_id, int64_t ack, receipt_fn on_receipt,
-                     void *userdata) _must_check_;
+ * 4 played, -7 to -1 it failed. message_id: in whatever shape it comes; the receipt has the stanza's id (gateway/stanza.h). Passes
+ * over what moves no message, and what something is missing of. */
+int receipt_from_ack(const char *gateway, const char *account, const struct json_value *message_id, int64_t ack,
+                     receipt_fn on_receipt, void *userdata) _must_check_;

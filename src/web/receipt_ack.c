@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "gateway/stanza.h"
 #include "web/receipt.h"
 
 /* Static, or NULL for an ack that moves no message: 0 is still at the telephone, 5 is another device of ours. */
@@ -25,13 +26,13 @@ static const char *failure_of(int64_t ack) {
     }
 }
 
-int receipt_from_ack(const char *gateway, const char *account, const char *message_id, int64_t ack, receipt_fn on_receipt,
-                     void *userdata) {
+int receipt_from_ack(const char *gateway, const char *account, const struct json_value *message_id, int64_t ack,
+                     receipt_fn on_receipt, void *userdata) {
     _cleanup_(buf_done) struct buf error = BUF_MAX(RECEIPT_ERROR_BYTES);
-    struct receipt receipt = {.gateway = gateway, .account = account, .message_id = message_id, .status = status_of(ack)};
+    char stanza[STANZA_BYTES];
+    struct receipt receipt = {.gateway = gateway, .account = account, .message_id = stanza, .status = status_of(ack)};
 
-    if (!receipt.status || !account || strlen(account) > RECEIPT_ACCOUNT_BYTES || !message_id || !*message_id ||
-        strlen(message_id) > RECEIPT_MESSAGE_ID_BYTES)
+    if (!receipt.status || !account || strlen(account) > RECEIPT_ACCOUNT_BYTES || !stanza_read(message_id, stanza))
         return 0;
     if (ack < 0) {
         (void) buf_printf(&error, "the gateway reports a failure: ack %" PRId64 " (%s)", ack, failure_of(ack));

@@ -21,12 +21,11 @@ static int64_t ack_of(const char *status) {
 
 int receipt_read_evolution(const struct json_value *root, receipt_fn on_receipt, void *userdata) {
     const char *event = json_text_at(root, "event"), *status = json_text_at(root, "data.status");
-    const struct json_value *id = json_at(root, "data.keyId"), *mine = json_at(root, "data.fromMe");
+    const struct json_value *mine = json_at(root, "data.fromMe");
 
     if (!root || json_type(root) != JSON_OBJECT || !event)
         return -EBADMSG;
-    if (strcmp(event, "messages.update") != 0 || !status || !id || json_type(id) != JSON_STRING ||
-        (mine && !json_is_true_at(mine, "")))
+    if (strcmp(event, "messages.update") != 0 || !status || (mine && !json_is_true_at(mine, "")))
         return 0;
-    return receipt_from_ack("evolution", json_text_at(root, "instance"), json_text(id), ack_of(status), on_receipt, userdata);
+    return receipt_from_ack("evolution", json_text_at(root, "instance"), json_at(root, "data.keyId"), ack_of(status), on_receipt, userdata);
 }

@@ -1,4 +1,4 @@
-/* wwebjs-api: {"dataType": "message_ack", "sessionId", "data": {"message": {"id": {"_serialized", "fromMe"}}, "ack"}}: never
+/* wwebjs-api: {"dataType": "message_ack", "sessionId", "data": {"message": {"id"}, "ack"}}: never
  * repeated, without an echo of ours. */
 #include <errno.h>
 #include <string.h>
@@ -7,12 +7,11 @@
 
 int receipt_read_webjs(const struct json_value *root, receipt_fn on_receipt, void *userdata) {
     const char *type = json_text_at(root, "dataType");
-    const struct json_value *id = json_at(root, "data.message.id._serialized");
     int64_t ack;
 
     if (!root || json_type(root) != JSON_OBJECT || !type)
         return -EBADMSG;
-    if (strcmp(type, "message_ack") != 0 || !id || json_type(id) != JSON_STRING || json_int_at(root, "data.ack", &ack) < 0)
+    if (strcmp(type, "message_ack") != 0 || json_int_at(root, "data.ack", &ack) < 0)
         return 0;
-    return receipt_from_ack("webjs", json_text_at(root, "sessionId"), json_text(id), ack, on_receipt, userdata);
+    return receipt_from_ack("webjs", json_text_at(root, "sessionId"), json_at(root, "data.message.id"), ack, on_receipt, userdata);
 }

@@ -181,7 +181,7 @@ static void test_no_such_step(_unused_ void **state) {
 
 static void test_questions(_unused_ void **state) {
     assert_asks(&gateway_wppconnect, 0, "GET", "http://127.0.0.1:1/x/api/alerts/status-session", "");
-    assert_asks(&gateway_wppconnect, 1, "POST", "http://127.0.0.1:1/x/api/alerts/start-session", "{\"waitQrCode\":false}");
+    assert_asks(&gateway_wppconnect, 1, "POST", "http://127.0.0.1:1/x/api/alerts/start-session", "{}");
     assert_asks(&gateway_evolution, 0, "GET", "http://127.0.0.1:1/x/instance/connectionState/alerts", "");
     assert_asks(&gateway_evolution, 1, "GET", "http://127.0.0.1:1/x/instance/connect/alerts", "");
     assert_asks(&gateway_waha, 0, "GET", "http://127.0.0.1:1/x/api/sessions/alerts", "");

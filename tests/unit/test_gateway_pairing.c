@@ -294,7 +294,7 @@ static void assert_asks(const struct gateway *gateway, enum purpose purpose, uns
 
 static void test_questions(_unused_ void **state) {
     assert_asks(&gateway_wppconnect, PURPOSE_PAIR, STATUS, "GET", "http://127.0.0.1:1/x/api/alerts/status-session", "");
-    assert_asks(&gateway_wppconnect, PURPOSE_PAIR, START, "POST", "http://127.0.0.1:1/x/api/alerts/start-session", "{\"waitQrCode\":false}");
+    assert_asks(&gateway_wppconnect, PURPOSE_PAIR, START, "POST", "http://127.0.0.1:1/x/api/alerts/start-session", "{}");
     assert_asks(&gateway_wppconnect, PURPOSE_UNPAIR, 0, "POST", "http://127.0.0.1:1/x/api/alerts/logout-session", "{}");
     assert_asks(&gateway_webjs, PURPOSE_PAIR, STATUS, "GET", "http://127.0.0.1:1/x/session/status/alerts", "");
     assert_asks(&gateway_webjs, PURPOSE_PAIR, START, "GET", "http://127.0.0.1:1/x/session/start/alerts", "");

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "gateway/stanza.h"
 #include "web/receipt.h"
 
 /* What was read, a line a receipt. */
@@ -192,7 +193,7 @@ static void test_wppconnect(void **state) {
         "{\"event\": \"onmessage\", \"session\": \"s\", \"id\": \"x\", \"ack\": 1}",
         "{\"event\": \"onack\", \"id\": {\"_serialized\": \"m\"}, \"ack\": 1}",
         "{\"event\": \"onack\", \"session\": \"s\", \"ack\": 1}",
-        "{\"event\": \"onack\", \"session\": \"s\", \"id\": {\"_serialized\": 5}, \"ack\": 1}",
+        "{\"event\": \"onack\", \"session\": \"s\", \"id\": {\"_serialized\": []}, \"ack\": 1}",
         "{\"event\": \"onack\", \"session\": \"s\", \"id\": {\"_serialized\": \"m\"}}",
         "{\"event\": \"onack\", \"session\": \"s\", \"id\": {\"_serialized\": \"m\"}, \"ack\": \"x\"}",
         "{\"event\": \"onack\", \"session\": \"s\", \"id\": {\"_serialized\": \"m\"}, \"ack\": 0}",
@@ -205,6 +206,13 @@ static void test_wppconnect(void **state) {
                         "wppconnect s true_m read 0.0 0 -\n");
     assert_string_equal(wppconnect("{\"event\": \"onack\", \"session\": \"s\", \"id\": {\"_serialized\": \"m\"}, \"ack\": -1}"),
                         "wppconnect s m failed 0.0 0 the gateway reports a failure: ack -1 (failed)\n");
+    /* Of a group, with another participant than the answer had; the chat under its LID; under another name. */
+    assert_string_equal(wppconnect("{\"event\": \"onack\", \"session\": \"s\", \"ack\": 2, \"id\": {\"fromMe\": true, \"remote\": \"1@g.us\", \"id\": "
+                                   "\"3EB0\", \"_serialized\": \"true_1@g.us_3EB0_55@lid\"}}"), "wppconnect s 3EB0 delivered 0.0 0 -\n");
+    assert_string_equal(wppconnect("{\"event\": \"onack\", \"session\": \"s\", \"ack\": 2, \"id\": \"true_55@lid_3EB0\"}"),
+                        "wppconnect s 3EB0 delivered 0.0 0 -\n");
+    assert_string_equal(wppconnect("{\"event\": \"onack\", \"session\": \"s\", \"ack\": 2, \"id\": {\"$1\": \"true_55@lid_3EB0_1@c.us\"}}"),
+                        "wppconnect s 3EB0 delivered 0.0 0 -\n");
     for (size_t i = 0; i < ELEMENTSOF(none); i++)
         assert_string_equal(wppconnect(none[i]), "");
 }
@@ -235,8 +243,9 @@ static void test_webjs(void **state) {
         {ACK("{\"_serialized\":\"true_m\"}", "\"x\""), ""},
         {ACK("{\"_serialized\":\"true_m\"}", "1e99"), ""},
         {ACK("{\"_serialized\":\"\"}", "1"), ""},
-        {ACK("{\"_serialized\":5}", "1"), ""},
-        {ACK("\"true_m\"", "1"), ""},
+        {ACK("{\"_serialized\":[]}", "1"), ""},
+        {ACK("{\"fromMe\":true,\"remote\":\"1@c.us\",\"id\":\"3EB0\",\"$1\":\"x\"}", "1"), "webjs s 3EB0 sent 0.0 0 -\n"},
+        {ACK("\"true_1@c.us_3EB0\"", "1"), "webjs s 3EB0 sent 0.0 0 -\n"},
         {"{\"dataType\":\"message_ack\",\"data\":{\"message\":{\"id\":{\"_serialized\":\"m\"}},\"ack\":1}}", ""},
         {"{\"dataType\":\"message_ack\",\"sessionId\":\"s\",\"data\":{\"message\":{\"id\":{\"_serialized\":\"m\"}}}}", ""},
         {"{\"dataType\":\"message_ack\",\"sessionId\":\"s\",\"data\":[]}", ""},
@@ -262,7 +271,9 @@ static void test_waha(void **state) {
         {ACK("message.ack.group", "\"fromMe\":true,\"participant\":\"1@c.us\",", "3"), "waha s true_m read 0.0 0 -\n"},
         {ACK("message.ack.group", "\"participant\":\"1@c.us\",", "-1"), ""},
         {ACK("message", "", "1"), ""},
-        {"{\"event\":\"message.ack\",\"session\":\"s\",\"payload\":{\"id\":5,\"ack\":1}}", ""},
+        {"{\"event\":\"message.ack\",\"session\":\"s\",\"payload\":{\"id\":[],\"ack\":1}}", ""},
+        {"{\"event\":\"message.ack.group\",\"session\":\"s\",\"payload\":{\"id\":\"true_1@g.us_3EB0_9@c.us\",\"ack\":2}}",
+         "waha s 3EB0 delivered 0.0 0 -\n"},
         {"{\"event\":\"message.ack\",\"session\":\"s\",\"payload\":{\"ack\":1}}", ""},
         {"{\"event\":\"message.ack\",\"session\":\"s\",\"payload\":[]}", ""},
         {"{\"event\":\"message.ack\",\"session\":\"s\"}", ""},
@@ -291,7 +302,7 @@ static void test_evolution(void **state) {
         {"{\"event\":\"messages.update\",\"instance\":\"i\",\"data\":{\"keyId\":\"3EB0\",\"fromMe\":false,\"status\":\"READ\"}}", ""},
         {"{\"event\":\"messages.update\",\"instance\":\"i\",\"data\":{\"keyId\":\"3EB0\",\"status\":\"READ\"}}",
          "evolution i 3EB0 read 0.0 0 -\n"},
-        {"{\"event\":\"messages.update\",\"instance\":\"i\",\"data\":{\"keyId\":3,\"status\":\"READ\"}}", ""},
+        {"{\"event\":\"messages.update\",\"instance\":\"i\",\"data\":{\"keyId\":[],\"status\":\"READ\"}}", ""},
         {"{\"event\":\"messages.update\",\"instance\":\"i\",\"data\":{\"status\":\"READ\"}}", ""},
         {"{\"event\":\"messages.update\",\"instance\":\"i\",\"data\":[]}", ""},
         {"{\"event\":\"messages.update\",\"data\":{\"keyId\":\"3EB0\",\"status\":\"READ\"}}", ""},
@@ -303,20 +314,29 @@ static void test_evolution(void **state) {
 
 /* Names and ids that are longer than any can be. */
 static void test_acks_are_bounded(void **state) {
-    static char id[RECEIPT_MESSAGE_ID_BYTES + 2], account[RECEIPT_ACCOUNT_BYTES + 2];
+    static char id[STANZA_BYTES + 2], account[RECEIPT_ACCOUNT_BYTES + 2];
+
+    char text[sizeof(id) + 2];
+    const char *reason;
+    _cleanup_(json_freep) struct json *long_id = NULL, *longest = NULL, *short_id = NULL;
 
     memset(id, 'i', sizeof(id) - 1);
     memset(account, 'a', sizeof(account) - 1);
+    (void) snprintf(text, sizeof(text), "\"%s\"", id);
+    assert_int_equal(json_parse(text, strlen(text), &long_id, &reason), 0);
+    assert_int_equal(json_parse("\"m\"", 3, &short_id, &reason), 0);
     buf_clear(&seen);
-    assert_int_equal(receipt_from_ack("x", "s", id, 1, on_receipt, &seen), 0);
-    assert_int_equal(receipt_from_ack("x", account, "m", 1, on_receipt, &seen), 0);
-    assert_int_equal(receipt_from_ack("x", NULL, "m", 1, on_receipt, &seen), 0);
+    assert_int_equal(receipt_from_ack("x", "s", json_root(long_id), 1, on_receipt, &seen), 0);
+    assert_int_equal(receipt_from_ack("x", account, json_root(short_id), 1, on_receipt, &seen), 0);
+    assert_int_equal(receipt_from_ack("x", NULL, json_root(short_id), 1, on_receipt, &seen), 0);
     assert_int_equal(receipt_from_ack("x", "s", NULL, 1, on_receipt, &seen), 0);
-    assert_int_equal(receipt_from_ack("x", "s", "m", INT64_MIN, on_receipt, &seen), 0);
+    assert_int_equal(receipt_from_ack("x", "s", json_root(short_id), INT64_MIN, on_receipt, &seen), 0);
     assert_string_equal(buf_string(&seen), "");
-    id[RECEIPT_MESSAGE_ID_BYTES] = account[RECEIPT_ACCOUNT_BYTES] = '\0';
+    id[STANZA_BYTES - 1] = account[RECEIPT_ACCOUNT_BYTES] = '\0';
+    (void) snprintf(text, sizeof(text), "\"%s\"", id);
+    assert_int_equal(json_parse(text, strlen(text), &longest, &reason), 0);
     verdict = -ENOMEM;
-    assert_int_equal(receipt_from_ack("x", account, id, 1, on_receipt, &seen), -ENOMEM);
+    assert_int_equal(receipt_from_ack("x", account, json_root(longest), 1, on_receipt, &seen), -ENOMEM);
     verdict = 0;
     assert_int_not_equal(seen.size, 0);
 }
