@@ -81,10 +81,10 @@ static void write_message(struct json_writer *w, _unused_ const char *session, c
 }
 
 static const char *read_taken(const struct understood *a, _unused_ const struct message *message, const struct json_value **ret_id) {
-    if (json_is_true_at(a->root, "error"))
+    if (json_at(a->root, "error"))
         return "it is an error";
     *ret_id = json_at(a->root, "key.id");
-    return json_at(a->root, "key") || (a->reply->status == 201 && !json_at(a->root, "error")) ? NULL : "it has no key";
+    return json_at(a->root, "key") || (a->reply->status == 201 && understood_is_object(a)) ? NULL : "it has no key";
 }
 
 static void write_creation(struct json_writer *w, const char *instance) {

@@ -44,6 +44,12 @@ bool understood_is_page(const struct understood *a) {
     return i < a->reply->body_size && a->reply->body[i] == '<';
 }
 
+bool understood_is_object(const struct understood *a) {
+    if (a->root)
+        return json_type(a->root) == JSON_OBJECT;
+    return a->reply->body_size == 0 || a->reply->body[0] == '{';
+}
+
 const char *understood_string(const struct understood *a, const char *path) {
     const struct json_value *value = json_at(a->root, path);
 

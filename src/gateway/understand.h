@@ -19,6 +19,9 @@ void understood_done(struct understood *a);
 /* Whether it is a web page: a proxy's, a log-in's, never a gateway's. */
 bool understood_is_page(const struct understood *a);
 
+/* Whether it is an object, the beginning of one, or empty: a gateway's own yes may be cut off, or without a body. */
+bool understood_is_object(const struct understood *a);
+
 /* The text at the path where it is a string, else NULL. */
 const char *understood_string(const struct understood *a, const char *path);
 

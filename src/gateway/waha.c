@@ -62,12 +62,10 @@ static void write_message(struct json_writer *w, const char *session, const stru
 }
 
 static const char *read_taken(const struct understood *a, _unused_ const struct message *message, const struct json_value **ret_id) {
-    bool is_cut = !a->root && a->reply->body_size > 0 && a->reply->body[0] == '{';
-
     if (json_at(a->root, "statusCode") || json_at(a->root, "error"))
         return "it is an error";
-    if (!a->root && !is_cut && a->reply->body_size > 0)
-        return "it is not JSON";
+    if (!understood_is_object(a))
+        return "it is no message";
     *ret_id = json_at(a->root, "id");
     if (!*ret_id || json_type(*ret_id) == JSON_NULL)
         *ret_id = json_at(a->root, "key.id");

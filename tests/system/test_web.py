@@ -551,7 +551,8 @@ def test_from_the_daemon_by_twilio_and_back(db, tmp_path, start_daemon):  # noqa
 
 
 def test_wppconnect_acks_come_with_the_secret_in_the_path(world):
-    claim, message_id = world.sent("wpp", "true_8801700000001@c.us_")
+    claim, stanza = world.sent("wpp", "3EB0")
+    message_id = f"true_8801700000001@c.us_{stanza}"
     for wrong in ("", "x", PATH_SECRET + "x", PATH_SECRET[:-1], APP_SECRET):
         assert world.web.post_wppconnect(onack(message_id, 3), secret=wrong) == 404
     assert world.web.post_wppconnect(onack(message_id, 3, session="elsewhere")) == 200
@@ -561,20 +562,20 @@ def test_wppconnect_acks_come_with_the_secret_in_the_path(world):
     for ack, expected in ((0, "sent"), (1, "sent"), (2, "delivered"), (1, "delivered"), (4, "read"), (-1, "read")):
         assert world.web.post_wppconnect(onack(message_id, ack)) == 200
         assert world.status(claim) == expected, ack
-    claim, message_id = world.sent("wpp", "true_x_")
-    assert world.web.post_wppconnect(onack(message_id, -2)) == 200
+    claim, stanza = world.sent("wpp", "3EB0")
+    assert world.web.post_wppconnect(onack(f"true_55000000000001@lid_{stanza}", -2)) == 200
     assert world.row(claim)["error"] == "the gateway reports a failure: ack -2 (expired)"
 
 
 def test_a_wppconnect_ack_before_the_answer_waits_for_it(world):
     claim = world.claim("wpp")
-    assert world.web.post_wppconnect(onack("true_soon", 2)) == 200
-    assert world.web.post_wppconnect(onack("true_of_the_telephone_itself", 2)) == 200
-    world.player.turn(accepted(claim, "true_soon"))
+    assert world.web.post_wppconnect(onack("true_1@c.us_SOON", 2)) == 200
+    assert world.web.post_wppconnect(onack("true_1@c.us_OF.THE.TELEPHONE", 2)) == 200
+    world.player.turn(accepted(claim, "SOON"))
     assert world.status(claim) == "delivered"
-    assert world.db.column("SELECT message_id FROM herald.receipts_early") == ["true_of_the_telephone_itself"]
+    assert world.db.column("SELECT message_id FROM herald.receipts_early") == ["OF.THE.TELEPHONE"]
     # With nothing in flight it can be nobody's.
-    assert world.web.post_wppconnect(onack("true_another", 2)) == 200
+    assert world.web.post_wppconnect(onack("true_1@c.us_ANOTHER", 2)) == 200
     assert world.db.value("SELECT count(*) FROM herald.receipts_early") == 1
     world.db.sql("DELETE FROM herald.receipts_early")
 

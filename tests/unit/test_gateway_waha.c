@@ -32,7 +32,7 @@ static const struct answer_row rows[] = {
     {"204", 204, "", ACCEPTED, ""},
     {"cut off", 201, "{\"id\":\"" ID, ACCEPTED, ""},
     {"an error that is called a success", 200, "{\"statusCode\":500,\"message\":\"Oh\"}", IN_DOUBT, "an error: Oh"},
-    {"plain text", 200, "Hello", IN_DOUBT, "not JSON"},
+    {"plain text", 200, "Hello", IN_DOUBT, "not JSON, or cut off"},
     {"not valid", 400, "{\"statusCode\":400,\"message\":[\"chatId should not be empty\"],\"error\":\"Bad Request\"}", REJECTED,
      "chatId should not be empty"},
     {"bad key", 401, "{\"statusCode\":401,\"message\":\"Unauthorized\"}", WAITS(SENDER, 60), "WAHA_API_KEY"},
