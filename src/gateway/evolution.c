@@ -23,7 +23,8 @@ static const struct outcome_rule answers[] = {
     {.holds = "Connection Closed", WAIT(SENDER, WAIT_BY_BACKOFF), .meaning = "the instance is not connected; connect or pair it"},
     /* It sends, and then writes the message down (whatsapp.baileys.service.ts): these come from there, or from the wait for
      * WhatsApp's own answer. */
-    {.status = 400, .holds = "Prisma", .kind = OUTCOME_IN_DOUBT, .meaning = "the server's own database failed, after it had sent it"},
+    {.status = 400, .holds = "Prisma", .kind = OUTCOME_IN_DOUBT,
+     .meaning = "the server's own database failed, after it had sent it"},
     {.status = 400, .holds = "Timed Out", .kind = OUTCOME_IN_DOUBT, .meaning = "WhatsApp did not answer the server in time"},
     /* A plain object that it throws where a group is unknown (404.exception.ts). */
     {.status = 400, .holds = "[object Object]", .kind = OUTCOME_REJECTED, .meaning = "the instance is not in this group"},
@@ -40,7 +41,8 @@ static const struct outcome_rule not_on_whatsapp = {.kind = OUTCOME_REJECTED, .m
 static const struct outcome_rule of_another_form = {.kind = OUTCOME_REJECTED, .meaning = "Evolution does not take such a message"};
 
 static const struct outcome_rule of_another_version = {
-    WAIT(SENDER, CONFIGURATION_WAIT_SEC), .meaning = "this is Evolution 1, which takes messages of another form; pgherald speaks with 2"};
+    WAIT(SENDER, CONFIGURATION_WAIT_SEC),
+    .meaning = "this is Evolution 1, which takes messages of another form; pgherald speaks with 2"};
 
 static const struct outcome_rule *judge(const struct understood *a) {
     const struct json_value *message = json_at(a->root, "response.message.0"), *exists = json_at(message, "exists");
@@ -80,7 +82,8 @@ static void write_message(struct json_writer *w, _unused_ const char *session, c
         json_write_member(w, "text", m->body);
 }
 
-static const char *read_taken(const struct understood *a, _unused_ const struct message *message, const struct json_value **ret_id) {
+static const char *read_taken(const struct understood *a, _unused_ const struct message *message,
+                              const struct json_value **ret_id) {
     if (json_at(a->root, "error"))
         return "it is an error";
     *ret_id = json_at(a->root, "key.id");

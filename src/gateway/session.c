@@ -55,7 +55,8 @@ static const struct outcome_rule last[] = {
     {.status = 503, WAIT(SENDER, WAIT_BY_BACKOFF), .meaning = "the server is not ready"},
     /* All of them send first, and then read the message back or write it down: what fails there has left. A row above says so
      * where it is known that nothing did. */
-    {.status = 5, .kind = OUTCOME_IN_DOUBT, .meaning = "the gateway failed, and does not say whether before or after it had sent it"},
+    {.status = 5, .kind = OUTCOME_IN_DOUBT,
+     .meaning = "the gateway failed, and does not say whether before or after it had sent it"},
     {.status = 4, WAIT(SENDER, CONFIGURATION_WAIT_SEC), .meaning = "the request was refused; check base_url"},
     {.status = 3, WAIT(SENDER, CONFIGURATION_WAIT_SEC), .meaning = "redirected, which is not followed; correct base_url"},
     {.kind = OUTCOME_IN_DOUBT, .meaning = "an answer that can't be understood"},

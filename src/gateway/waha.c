@@ -61,7 +61,8 @@ static void write_message(struct json_writer *w, const char *session, const stru
         json_write_member(w, "text", m->body);
 }
 
-static const char *read_taken(const struct understood *a, _unused_ const struct message *message, const struct json_value **ret_id) {
+static const char *read_taken(const struct understood *a, _unused_ const struct message *message,
+                              const struct json_value **ret_id) {
     if (json_at(a->root, "statusCode") || json_at(a->root, "error"))
         return "it is an error";
     if (!understood_is_object(a))

@@ -66,7 +66,8 @@ static void write_message(struct json_writer *w, _unused_ const char *session, c
     json_write_object_end(w);
 }
 
-static const char *read_taken(const struct understood *a, _unused_ const struct message *message, const struct json_value **ret_id) {
+static const char *read_taken(const struct understood *a, _unused_ const struct message *message,
+                              const struct json_value **ret_id) {
     const char *status = understood_string(a, "status");
 
     if (!status || strcmp(status, "success") != 0)

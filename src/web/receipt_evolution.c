@@ -27,5 +27,6 @@ int receipt_read_evolution(const struct json_value *root, receipt_fn on_receipt,
         return -EBADMSG;
     if (strcmp(event, "messages.update") != 0 || !status || (mine && !json_is_true_at(mine, "")))
         return 0;
-    return receipt_from_ack("evolution", json_text_at(root, "instance"), json_at(root, "data.keyId"), ack_of(status), on_receipt, userdata);
+    return receipt_from_ack("evolution", json_text_at(root, "instance"), json_at(root, "data.keyId"), ack_of(status), on_receipt,
+                            userdata);
 }

@@ -212,7 +212,8 @@ SELECT id::text AS dedup_key,
   FROM readings;
 GRANT SELECT ON readings_due TO herald_rules;
 INSERT INTO herald.templates (name, body) VALUES ('bench', '{{id}} {{created_usec}}');
-SELECT herald.add_rule('bench', 'readings_due', 'bench', every => '6 hours', flood_limit => 100000000);
+SELECT herald.add_rule('bench', 'readings_due', 'bench', every => '6 hours', flood_limit => 100000000,
+                       resend_limit => 10);
 SELECT herald.watch('readings', 'bench');
 SELECT herald.resume('rule', 'bench');
 """

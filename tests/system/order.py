@@ -33,7 +33,7 @@ class Conversations(Application):
         db.sql(f"""CREATE OR REPLACE VIEW readings_due AS
                    SELECT id::text AS dedup_key, '+88017' || lpad((id % {recipients})::text, 8, '0') AS recipient,
                           jsonb_build_object('id', id, 'created_usec', created_usec) AS data, id AS key FROM readings""")
-        db.sql("""SELECT herald.add_rule('bench', 'readings_due', 'bench', max_attempts => 50, in_doubt_grace => '50 ms', flood_limit => 1000000000)""")
+        db.sql("""SELECT herald.add_rule('bench', 'readings_due', 'bench', max_attempts => 50, resend_limit => 50, in_doubt_grace => '50 ms', flood_limit => 1000000000)""")
         self.nodes = [Daemon(directory, db.dsn(), credentials=CREDENTIALS, name=name, max_in_flight=32, log_level="warning") for name in NODES]
 
     def _answer(self, request):

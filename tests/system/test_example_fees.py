@@ -266,7 +266,7 @@ def test_what_was_due_while_nobody_ran_is_sent_once(played, sandbox, start_daemo
 
 
 def test_three_attempts_and_then_the_administrator_hears(played, sandbox, start_daemon):  # noqa: F811
-    sandbox.behave({"recipients": {"+923001234567": {"status": 500}}})
+    sandbox.behave({"recipients": {"+923001234567": {"status": 408}}})
     start_daemon(credentials=CREDENTIALS)
     failed = wait_until(lambda: played.sql("SELECT attempts, error FROM whatsapp_notifications WHERE send_status = 'failed'"), "it failed")
     assert failed[0][0] == 3 and failed[0][1].startswith("given up after 3 attempts: ")

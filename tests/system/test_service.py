@@ -137,7 +137,7 @@ def test_install_puts_everything_where_it_belongs(tmp_path):
     assert subprocess.run([root / "usr/bin/pgherald", "--version"], capture_output=True, check=True).stdout.startswith(b"pgherald ")
     for unit in UNITS:
         text = (root / "usr/lib/systemd/system" / unit).read_text(encoding="utf-8")
-        assert (unit.endswith(".socket") or re.search(r"^ExecStart=/usr/bin/pgherald( --config \S+)? (run|web)$", text, re.M)) and "/usr/local" not in text
+        assert (unit.endswith(".socket") or re.search(r"^ExecStart=/usr/bin/pgherald( --config \S+)? (run|web)$", text, re.M)) and "/usr/local/bin" not in text
     assert str(tmp_path) not in "".join(path.read_text() for path in root.rglob("*.service"))
 
 

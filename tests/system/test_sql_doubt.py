@@ -98,15 +98,13 @@ def receipt(db, message_id, status="delivered", session="x"):
 
 @pytest.fixture
 def twice(db):
-    """A message that was accepted as "m1" and never acknowledged, and is on its way once more."""
+    """A message that was accepted as "m1", and is to go once more all the same."""
     add_senders(db, "x", gateway="wppconnect", account='{"session": "x"}', gap="0", limits="{}", max_in_flight=9)
     player = Daemon(db)
     ident = send(db, 1)
     player.turn(accepted(player.turn().claims[0], "m1"), room=0)
-    db.sql("SELECT herald.web_looks(true); UPDATE herald.web SET up_since = up_since - interval '1 h'")
-    db.sql("UPDATE herald.acknowledgements SET acknowledge_by = clock_timestamp()")
-    db.sql("INSERT INTO herald.acknowledgements (sender, acknowledge_by) VALUES ('x', clock_timestamp()) ON CONFLICT DO NOTHING")
-    assert player.turn(room=0).events[0][0] == "held"
+    db.sql("INSERT INTO herald.attempts (attempt_id, notification_id, sender, outcome) SELECT attempt_id, id, sender, 'accepted' FROM whatsapp_notifications")
+    db.sql("UPDATE whatsapp_notifications SET send_status = 'pending', next_at = clock_timestamp(), resends = 1, resent_at = clock_timestamp()")
     yield player, ident
     player.close()
 
@@ -124,9 +122,7 @@ def test_a_receipt_of_the_first_while_the_second_is_on_its_way_says_that_it_was_
     player, ident = twice
     if by == "other":
         add_senders(db, "other", priority=9)
-    else:
-        db.sql("DELETE FROM herald.holds")
-    claim = again(db, player, ident)
+    claim, = player.turn().claims
     assert (claim.id, claim.sender) == (ident, by)
     assert ("early", 1) in receipt(db, "m1")
     player.turn(accepted(claim, "m2"), room=0)
@@ -140,8 +136,7 @@ def test_a_receipt_of_the_first_while_the_second_is_on_its_way_says_that_it_was_
 @pytest.mark.parametrize("outcome", [wait, in_doubt, rejected])
 def test_a_receipt_of_the_first_spares_what_the_second_was_not_taken_for(db, twice, outcome):
     player, ident = twice
-    db.sql("DELETE FROM herald.holds")
-    claim = again(db, player, ident)
+    claim, = player.turn().claims
     receipt(db, "m1")
     player.turn(outcome(claim, "message") if outcome is wait else outcome(claim), room=0)
     assert (row(db, ident)["send_status"], row(db, ident)["doubled_at"]) == ("delivered", None)
@@ -175,7 +170,7 @@ def test_what_is_due_and_free_to_go_is_told_of_whatever_else_is_held(db, daemon)
     ("request_time_limit", "30 sekunden", "It is a time, as 30 s."),
     ("request_time_limit", "0", "It is a time, as 30 s."),
     ("health_interval", "often", "It is a time, as 5 min, or empty."),
-    ("resend_limit", "many", "It is a number."),
+    ("failures_in_a_row", "many", "It is a number."),
     ("failures_in_a_row", "0", "It is a number."),
     ("timezone", "Dhaka", "It is a time zone, as Asia/Dhaka."),
     ("default_country", "+880", "It is a calling code, as 880, or empty."),

@@ -151,28 +151,34 @@ def stalled(db, daemon):
     return first, later
 
 
-def test_a_sender_that_acknowledges_nothing_any_more_is_held_and_its_messages_are_in_doubt(db, daemon, stalled):
+def test_a_sender_that_acknowledges_nothing_any_more_is_held_and_nothing_is_sent_again(db, daemon, stalled):
     first, later = stalled
     turn = daemon.turn()
-    assert turn.events == [("held", "wa", "it accepts messages, and has acknowledged none for 00:01:00")]
-    assert [row(db, i)["send_status"] for i in (first, *later)] == ["sent", "in_doubt", "in_doubt"]
+    assert turn.events == [("held", "wa", "it accepts messages, and no receipt has come for 00:01:00: see that its gateway's webhooks reach pgherald web, "
+                                          "then whether its messages arrive")]
+    assert [(row(db, i)["send_status"], row(db, i)["next_at"]) for i in (first, *later)] == [("sent", None)] * 3
     assert hold(db) == [("wa", "blocked", "receipt")]
-    assert any("never acknowledged" in what for _, what in db.sql("SELECT at, what FROM herald.explain(%s)", later[0]))
 
 
 def test_the_others_take_over(db, daemon, stalled):
     add_senders(db, "other", priority=-1)
     daemon.turn()
-    db.sql("UPDATE public.whatsapp_notifications SET next_at = clock_timestamp() WHERE send_status = 'in_doubt'")
-    daemon.turn()
-    assert {c.sender for c in daemon.turn().claims} == {"other"}
+    new = send(db, 40)
+    assert [(c.id, c.sender) for c in daemon.turn().claims] == [(new, "other")]
 
 
-def test_it_is_open_again_when_something_is_acknowledged(db, daemon, stalled):
+@pytest.mark.parametrize("webhook", ["m2", "of another", "what somebody typed"])
+def test_it_is_open_again_when_any_webhook_of_its_account_comes(db, daemon, stalled, webhook):
     daemon.turn()
-    receipt(db, "m2", "delivered")
+    if webhook == "what somebody typed":
+        hear = "SELECT herald.hear('{text}', '{wppconnect}', ARRAY[%s], '{8801711111111}', '{hello}', '{NULL}', '{NULL}')"
+        db.sql(hear, "elsewhere")
+        assert hold(db) != []
+        db.sql(hear, "alerts")
+    else:
+        receipt(db, webhook, "delivered")
     assert hold(db) == []
-    assert row(db, stalled[1][0])["send_status"] == "delivered"  # and no longer in doubt
+    assert row(db, stalled[1][0])["send_status"] == ("delivered" if webhook == "m2" else "sent")
     assert len(daemon.turn(room=0).tasks) == 0
 
 
@@ -221,7 +227,7 @@ def test_nothing_is_held_against_a_sender_while_web_was_not_up(db, daemon, way):
     last = accept(db, daemon, 3, "m3")
     minutes_pass(db)
     assert [what for what, _, _ in daemon.turn().events] == ["held"]
-    assert [row(db, i)["send_status"] for i in (later, last)] == ["sent", "in_doubt"]
+    assert [row(db, i)["send_status"] for i in (later, last)] == ["sent", "sent"]
     receipt(db, "m3")
     assert web(db) == [(True, False, None)] and hold(db) == []
 
@@ -247,39 +253,23 @@ def test_where_nobody_is_acknowledged_no_sender_is_held_for_it(db, daemon):
     daemon.turn(*(accepted(c, message_id="m9") for c in daemon.turn().claims), room=0)
     db.sql("UPDATE herald.acknowledgements SET acknowledge_by = clock_timestamp() WHERE sender = 'wa'")
     assert [(what, who) for what, who, _ in daemon.turn().events] == [("held", "wa")]
-    assert (row(db, later["wa"])["send_status"], row(db, last)["send_status"]) == ("sent", "in_doubt")
+    assert (row(db, later["wa"])["send_status"], row(db, last)["send_status"]) == ("sent", "sent")
 
 
-def test_probes_that_nobody_acknowledges_are_in_doubt_however_often_they_were(db, daemon, stalled):
-    """One after the other, nobody is skipped in silence; and resend_limit ends it."""
-    db.sql("UPDATE herald.settings SET value = '2' WHERE name = 'resend_limit'")
+def test_probes_that_nobody_acknowledges_go_once_each(db, daemon, stalled):
+    """One after the other, nobody is skipped in silence, and nobody gets a copy."""
     daemon.turn(room=0)
-    idents = stalled[1] + [send(db, 30 + n) for n in range(2)]
-    for _ in range(60):
-        db.sql("UPDATE public.whatsapp_notifications SET next_at = clock_timestamp() WHERE send_status = 'in_doubt' AND next_at IS NOT NULL")
+    idents = stalled[1] + [send(db, 30 + n) for n in range(4)]
+    for _ in range(12):
         probe_now(db, "wa")
         turn = daemon.turn()
         assert len(turn.claims) <= 1
         daemon.turn(*(accepted(c, message_id=f"m{c.attempt_id}") for c in turn.claims), room=0)
         minutes_pass(db)
-    assert {(row(db, i)["send_status"], row(db, i)["resends"]) for i in idents} == {("in_doubt", 2)}
-    assert db.value("SELECT count(*) FROM whatsapp_notifications WHERE next_at IS NOT NULL") == 0
+    assert {(row(db, i)["send_status"], row(db, i)["attempts"]) for i in idents} == {("sent", 1)}
 
 
 def test_a_sender_that_never_acknowledged_need_not(db, daemon):
     accept(db, daemon, 1, "m1")
     minutes_pass(db)
     assert daemon.turn().events == [] and db.value("SELECT acknowledge_by FROM herald.acknowledgements") is None
-
-
-def test_what_was_in_doubt_for_it_once_is_not_so_again(db, daemon, stalled):
-    daemon.turn()
-    db.sql("UPDATE public.whatsapp_notifications SET next_at = clock_timestamp() WHERE send_status = 'in_doubt'; DELETE FROM herald.holds;"
-           " UPDATE herald.sender_state SET trusted = NULL")
-    daemon.turn()
-    claims = daemon.turn().claims
-    assert len(claims) == 2
-    daemon.turn(*(accepted(c, message_id=f"again{c.id}") for c in claims), room=0)
-    minutes_pass(db)
-    daemon.turn()
-    assert {row(db, c.id)["send_status"] for c in claims} == {"sent"} and hold(db) != []

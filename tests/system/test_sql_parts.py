@@ -125,11 +125,11 @@ def test_one_that_fails_is_told_by_no_fallback(db, daemon):
     assert db.value("SELECT count(*) FROM herald.fallback_due") == 0
 
 
-def test_a_part_of_a_message_that_was_in_doubt_goes_when_a_receipt_settles_it(db, daemon):
+def test_a_part_of_a_message_that_had_not_failed_after_all_goes_when_a_receipt_says_so(db, daemon):
     ident, first, _ = album(db)
     db.sql("UPDATE herald.senders SET gateway = 'wppconnect', account = '{\"session\": \"x\"}', gap = '1 ms', max_in_flight = 9")
     daemon.turn(accepted(daemon.turn().claims[0], message_id="m1"), room=0)
-    db.sql("UPDATE public.whatsapp_notifications SET send_status = 'in_doubt' WHERE id = %s", ident)
+    db.sql("UPDATE public.whatsapp_notifications SET send_status = 'failed' WHERE id = %s", ident)
     db.sql("UPDATE public.whatsapp_notifications SET next_at = expires_at WHERE id = %s", first)
     db.sql("SELECT herald.receive('{wppconnect}', '{x}', '{m1}', '{NULL}', '{NULL}', '{delivered}', '{NULL}', '{NULL}')")
     a_gap_passes(db)

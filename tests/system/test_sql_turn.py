@@ -581,9 +581,16 @@ def test_in_doubt_waits_for_a_person_where_the_rule_says_so(db, daemon):
     assert daemon.turn().ids == [ident]
 
 
-def test_resends_have_a_limit(db, daemon):
-    db.sql("UPDATE herald.settings SET value = '2' WHERE name = 'resend_limit'")
-    ident = send(db, 1)
+@pytest.mark.parametrize("limit", [None, 0, 2])
+def test_resends_have_a_limit(db, daemon, limit):
+    """By default one; that of a rule may be another."""
+    if limit is None:
+        ident = send(db, 1)
+    else:
+        add_rule(db, "patient", "SELECT 'k'::text AS dedup_key, '+8801711111111'::text AS recipient, '{}'::jsonb AS data, 'b'::text AS body", resend_limit=limit)
+        daemon.plan("patient")
+        ident = db.value("SELECT id FROM whatsapp_notifications")
+    limit = 1 if limit is None else limit
     attempts = 0
     for _ in range(10):
         claims = daemon.turn().claims or daemon.turn().claims
@@ -593,8 +600,8 @@ def test_resends_have_a_limit(db, daemon):
         daemon.turn(in_doubt(claims[0]), room=0)
         due_now(db, ident)
     n = row(db, ident)
-    assert (attempts, n["send_status"], n["next_at"], n["resends"]) == (3, "in_doubt", None, 2)
-    assert n["error"].startswith("in doubt 3 times")
+    assert (attempts, n["send_status"], n["next_at"], n["resends"]) == (limit + 1, "in_doubt", None, limit)
+    assert n["error"].startswith(f"in doubt {limit + 1} times")
 
 
 def test_accepted_after_in_doubt_settles_it(db, daemon):

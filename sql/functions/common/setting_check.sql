@@ -20,9 +20,9 @@ BEGIN
             WHEN NEW.name IN ('health_interval', 'forget_after', 'delete_after') THEN
                 wanted := 'a time, as 5 min, or empty';
                 ASSERT nullif(NEW.value, '')::interval > '0' IS NOT FALSE;
-            WHEN NEW.name IN ('failures_in_a_row', 'resend_limit') THEN
+            WHEN NEW.name = 'failures_in_a_row' THEN
                 wanted := 'a number';
-                ASSERT NEW.value::int >= CASE NEW.name WHEN 'resend_limit' THEN 0 ELSE 1 END;
+                ASSERT NEW.value::int >= 1;
             WHEN NEW.name = 'timezone' THEN
                 wanted := 'a time zone, as Asia/Dhaka';
                 PERFORM clock_timestamp() AT TIME ZONE NEW.value;

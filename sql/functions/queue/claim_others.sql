@@ -4,8 +4,6 @@
 CREATE OR REPLACE FUNCTION herald.claim_others(moment timestamptz, ids bigint[], actions text[]) RETURNS void
 LANGUAGE plpgsql
 AS $$
-DECLARE
-    resend_limit int;
 BEGIN
     UPDATE public.whatsapp_notifications n SET behind = true
       FROM unnest(ids, actions) AS t (id, action)
@@ -16,7 +14,6 @@ BEGIN
     INSERT INTO herald.rechecks (rule)
     SELECT DISTINCT n.rule FROM unnest(ids, actions) AS t (id, action) JOIN public.whatsapp_notifications n ON n.id = t.id
      WHERE t.action = 'recheck';
-    resend_limit := herald.setting('resend_limit');
     UPDATE public.whatsapp_notifications n
        SET send_status = 'expired', next_at = NULL,
            error = 'waited longer than it was worth telling' || coalesce(': ' || n.error, '')
@@ -41,15 +38,16 @@ BEGIN
            resent_at = CASE WHEN d.resend THEN moment ELSE n.resent_at END,
            error = CASE WHEN d.resend THEN 'sent again after having been in doubt: ' || n.error
                         WHEN d.is_late THEN 'waited longer than it was worth telling: ' || n.error
-                        WHEN n.resends >= resend_limit
+                        WHEN n.resends >= d.resend_limit
                             THEN format('in doubt %s times: look at it before retrying it: ', n.resends + 1) || n.error
                         ELSE n.error END
-      FROM (SELECT t.id, may.resend AND NOT may.late AS resend, may.resend AND may.late AS is_late
+      FROM (SELECT t.id, may.resend AND NOT may.late AS resend, may.resend AND may.late AS is_late, may.resend_limit
               FROM unnest(ids, actions) AS t (id, action)
               JOIN public.whatsapp_notifications w ON w.id = t.id
               LEFT JOIN herald.rules r ON r.name = w.rule
-             CROSS JOIN LATERAL (SELECT coalesce(r.in_doubt, 'resend') = 'resend' AND w.resends < resend_limit AS resend,
-                                        coalesce(w.expires_at <= moment, false) AS late) may
+             CROSS JOIN LATERAL (SELECT coalesce(r.resend_limit, 1) AS resend_limit OFFSET 0) l
+             CROSS JOIN LATERAL (SELECT coalesce(r.in_doubt, 'resend') = 'resend' AND w.resends < l.resend_limit AS resend,
+                                        coalesce(w.expires_at <= moment, false) AS late, l.resend_limit) may
              WHERE t.action = 'decide') d
      WHERE n.id = d.id;
     UPDATE public.whatsapp_notifications n

@@ -28,7 +28,8 @@ CREATE OR REPLACE FUNCTION herald.add_rule(
     delete_after interval DEFAULT NULL,
     digest interval DEFAULT NULL,
     digest_template text DEFAULT NULL,
-    digest_length int DEFAULT 10
+    digest_length int DEFAULT 10,
+    resend_limit int DEFAULT 1
 ) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -50,20 +51,22 @@ BEGIN
     END IF;
     INSERT INTO herald.rules AS r (name, source, template, every, "offset", timezone, channel, sender, priority,
             default_recipient, locale, max_attempts, in_doubt, in_doubt_grace, recheck, flood_limit, max_age, time_limit, urgent,
-            forget_after, delete_after, digest, digest_template, digest_length)
+            forget_after, delete_after, digest, digest_template, digest_length, resend_limit)
     VALUES (add_rule.name, qualified, add_rule.template, add_rule.every, add_rule."offset", add_rule.timezone,
             add_rule.channel, add_rule.sender, add_rule.priority, add_rule.default_recipient, coalesce(add_rule.locale, ''),
             add_rule.max_attempts, add_rule.in_doubt, add_rule.in_doubt_grace, add_rule.recheck, add_rule.flood_limit,
             add_rule.max_age, add_rule.time_limit, add_rule.urgent, add_rule.forget_after, add_rule.delete_after,
-            add_rule.digest, add_rule.digest_template, add_rule.digest_length)
+            add_rule.digest, add_rule.digest_template, add_rule.digest_length, add_rule.resend_limit)
     ON CONFLICT (name) DO UPDATE SET (source, template, every, "offset", timezone, channel, sender, priority,
             default_recipient, locale, max_attempts, in_doubt, in_doubt_grace, recheck, flood_limit, max_age, time_limit, urgent,
-            forget_after, delete_after, digest, digest_template, digest_length, error, error_at, failures, retry_at, next_sweep_at)
+            forget_after, delete_after, digest, digest_template, digest_length, resend_limit, error, error_at, failures, retry_at,
+            next_sweep_at)
         = (EXCLUDED.source, EXCLUDED.template, EXCLUDED.every, EXCLUDED."offset", EXCLUDED.timezone, EXCLUDED.channel,
             EXCLUDED.sender, EXCLUDED.priority, EXCLUDED.default_recipient, EXCLUDED.locale, EXCLUDED.max_attempts,
             EXCLUDED.in_doubt, EXCLUDED.in_doubt_grace, EXCLUDED.recheck, EXCLUDED.flood_limit, EXCLUDED.max_age,
             EXCLUDED.time_limit, EXCLUDED.urgent, EXCLUDED.forget_after, EXCLUDED.delete_after,
-            EXCLUDED.digest, EXCLUDED.digest_template, EXCLUDED.digest_length, NULL, NULL, 0, NULL, clock_timestamp())
+            EXCLUDED.digest, EXCLUDED.digest_template, EXCLUDED.digest_length, EXCLUDED.resend_limit, NULL, NULL, 0, NULL,
+            clock_timestamp())
     RETURNING xmax = 0 INTO is_new;
     PERFORM herald.generate_source(add_rule.name);
     IF add_rule.digest IS NULL THEN

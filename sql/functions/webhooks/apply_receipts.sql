@@ -92,7 +92,6 @@ BEGIN
     PERFORM herald.count_latencies(s.stage, s.secs)
        FROM (VALUES ('delivered', delivered_secs), ('read', read_secs)) s (stage, secs) WHERE s.secs IS NOT NULL;
 
-    PERFORM herald.acknowledged(found_ids);
     IF 'failed' = ANY (statuses) THEN
         PERFORM herald.fall_back(ARRAY(SELECT DISTINCT u.found_id FROM unnest(found_ids, statuses) u (found_id, status)
                                        WHERE u.status = 'failed'));

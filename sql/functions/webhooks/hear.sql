@@ -23,6 +23,7 @@ BEGIN
     SELECT array_agg(least(to_timestamp(nullif(greatest(least(s, 4102444800), 0), 0)), clock_timestamp()) ORDER BY place)
         INTO moments
       FROM unnest(seconds) WITH ORDINALITY u (s, place);
+    PERFORM herald.acknowledged(gateways, accounts, false);
     WITH counted AS (
         SELECT p.kind, p.n FROM herald.hear_people(whats, gateways, accounts, subjects, details, moments) p
         UNION ALL

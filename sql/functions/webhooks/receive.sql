@@ -61,6 +61,7 @@ BEGIN
     END IF;
     kept := herald.keep_early(found_ids, gateways, accounts, message_ids, ids, attempt_ids, statuses, moments, errors);
     PERFORM herald.apply_receipts(found_ids, message_ids, attempt_ids, statuses, moments, errors);
+    PERFORM herald.acknowledged(gateways, accounts, true);
 
     RETURN QUERY
         WITH counted AS (
