@@ -394,7 +394,7 @@ static void on_landed(const struct flight *f, void *userdata) {
     struct dispatcher *d = userdata;
 
     /* Its secret may be a new one when it is probed. */
-    if (f->outcome.kind == OUTCOME_WAIT && f->outcome.scope == SCOPE_SENDER && f->account)
+    if (f->outcome.kind != OUTCOME_ACCEPTED && f->outcome.scope == SCOPE_SENDER && f->account)
         accounts_doubt(&d->accounts, f->account->name);
     dispatcher_pump(d);
 }

@@ -79,7 +79,8 @@ enum { IDS, ATTEMPTS, OUTCOMES, SCOPES, WAITS, CODES, MESSAGE_IDS, BODIES, ERROR
 static void append_outcome(struct buf arrays[ARRAYS], const struct flight *f, bool with_reply) {
     const struct outcome *o = &f->outcome;
     bool accepted = o->kind == OUTCOME_ACCEPTED, waits = o->kind == OUTCOME_WAIT;
-    bool is_scoped = waits || (o->kind == OUTCOME_REJECTED && o->scope == SCOPE_RECIPIENT);
+    bool is_scoped = waits || (o->kind == OUTCOME_REJECTED && o->scope == SCOPE_RECIPIENT) ||
+                     (o->kind == OUTCOME_IN_DOUBT && o->scope == SCOPE_SENDER);
 
     pg_array_add_int(&arrays[IDS], f->message.id);
     pg_array_add_int(&arrays[ATTEMPTS], f->message.attempt_id);

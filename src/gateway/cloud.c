@@ -275,7 +275,9 @@ static int64_t error_code(const struct json_value *error) {
 static void understand_success(const struct understood *a, struct outcome *ret) {
     const char *id = understood_string(a, "messages.0.id");
 
-    if (!id || !outcome_accept(ret, a->reply->status, id))
+    if (understood_is_page(a))
+        understood_page(a, ret);
+    else if (!id || !outcome_accept(ret, a->reply->status, id))
         understood_doubt(a, json_at(a->root, "messages.0.id") ? "its messages[0].id can't be kept" : "it has no messages[0].id",
                          ret);
 }

@@ -10,8 +10,9 @@
  *  - Throttles and locks of the account, the number or the token are the sender's; they cost no message an attempt.
  *  - What a person may mend (a token, a payment, a registration) makes the sender wait as well: a probe now and then finds it
  *    mended.
- *  - A template that is paused, still syncing or out of service for now makes the template wait. One that is disabled, not
- *    there, against the rules, or called with other parameters than it has, will not take this message: rejected.
+ *  - A template that is paused, still syncing or out of service for now makes the template wait, and so does what a person mends
+ *    for all of its messages: a wrong name or language, another number of parameters. One that is disabled, against the rules, or
+ *    given values that it does not take, will not take this message: rejected.
  *  - A recipient outside a test number's list, and a suspended group, wait as recipients: others can be sent to.
  *  - Other 4xx codes are tried again, and fail after max_attempts. */
 #include "gateway/cloud_table.h"
@@ -96,8 +97,10 @@ static const struct outcome_rule codes[] = {
     {CODE(131047), REJECTED, .meaning = "more than 24 hours since the recipient wrote; send it as a template"},
 
     /* The message. */
+    {CODE(100), .holds = "appsecret_proof", WAIT(SENDER, CONFIGURATION_SEC),
+     .meaning = "the app wants each call signed; switch off \"Require App Secret\" in its advanced settings"},
     {CODE(100), REJECTED, .meaning = "a parameter is wrong, or the recipient's number is not valid"},
-    {CODE(131008), REJECTED, .meaning = "a parameter is missing"},
+    {CODE(131008), WAIT(TEMPLATE, CONFIGURATION_SEC), .meaning = "the template wants a parameter that is not given"},
     {CODE(131009), REJECTED, .meaning = "a parameter has a value that is not allowed"},
     {CODE(135000), REJECTED, .meaning = "a parameter is wrong"},
     {CODE(131051), REJECTED, .meaning = "the type of message is not supported"},
@@ -106,9 +109,10 @@ static const struct outcome_rule codes[] = {
     {CODE(137000), REJECTED, .meaning = "the recipient's identity key has changed"},
 
     /* The template. */
-    {CODE(132000), REJECTED, .meaning = "the template has another number of parameters; correct herald.templates.parameters"},
-    {CODE(132001), REJECTED, .meaning = "no approved template of this name in this language; check gateway_name and "
-                                        "gateway_locale"},
+    {CODE(132000), WAIT(TEMPLATE, CONFIGURATION_SEC), .meaning = "the template has another number of parameters; correct "
+                                                                 "herald.templates.parameters"},
+    {CODE(132001), WAIT(TEMPLATE, CONFIGURATION_SEC), .meaning = "no approved template of this name in this language; check "
+                                                                 "gateway_name and gateway_locale"},
     {CODE(132005), REJECTED, .meaning = "the template's text is too long with these values"},
     {CODE(132007), REJECTED, .meaning = "the template breaks the content rules"},
     {CODE(132008), REJECTED, .meaning = "a template parameter has a form that is not allowed"},
@@ -152,14 +156,15 @@ static const struct outcome_rule unknown[] = {
     {IN_DOUBT, .meaning = "an error in an answer that says success"},
 };
 
-/* A proxy's 502 and 504 (and the 520 and 524 of one provider) mean that it passed the request on and understood no answer, or
- * got none in time: WhatsApp may have taken it. Its 503 and the other 5xx mean that it found nobody to pass it on to. */
+/* A proxy that read the request and then answers itself may have passed it on: WhatsApp may have taken it. Three of one provider's
+ * say that it found nobody to pass it on to. */
 static const struct outcome_rule wordless[] = {
     {.status = 502, IN_DOUBT, .meaning = "a proxy passed the request on and could not read the answer"},
     {.status = 504, IN_DOUBT, .meaning = "a proxy passed the request on and got no answer in time"},
-    {.status = 520, IN_DOUBT, .meaning = "a proxy passed the request on and could not read the answer"},
-    {.status = 524, IN_DOUBT, .meaning = "a proxy passed the request on and got no answer in time"},
-    {.status = 5, AGAIN, .meaning = "a server on the way failed"},
+    {.status = 521, AGAIN, .meaning = "a proxy found nobody to pass the request on to"},
+    {.status = 522, AGAIN, .meaning = "a proxy found nobody to pass the request on to"},
+    {.status = 523, AGAIN, .meaning = "a proxy found nobody to pass the request on to"},
+    {.status = 5, IN_DOUBT, .meaning = "a server on the way failed, perhaps after it had passed the request on"},
     {.status = 401, WAIT(SENDER, AUTH_SEC), .meaning = "the access token was refused; renew the credential"},
     {.status = 403, WAIT(SENDER, AUTH_SEC), .meaning = "not permitted; check base_url and the credential's rights"},
     {.status = 407, WAIT(SENDER, CONFIGURATION_SEC), .meaning = "a proxy wants a log-in; check base_url"},

@@ -123,7 +123,7 @@ void outcome_set(struct outcome *o, enum outcome_kind kind, enum outcome_scope s
 
     *o = (struct outcome) {
         .kind = kind,
-        .scope = kind == OUTCOME_WAIT || kind == OUTCOME_REJECTED ? scope : SCOPE_MESSAGE,
+        .scope = kind == OUTCOME_ACCEPTED ? SCOPE_MESSAGE : scope,
         .wait_sec = kind == OUTCOME_WAIT ? wait_sec : 0,
         .status = status,
     };

@@ -13,7 +13,7 @@ enum outcome_kind {
     OUTCOME_REJECTED, /* this message will never be taken: failed, with the gateway's reason. Of SCOPE_RECIPIENT: nor will any
                          other, as the recipient has opted out */
     OUTCOME_WAIT,     /* not taken; the scope waits */
-    OUTCOME_IN_DOUBT, /* it may have been taken */
+    OUTCOME_IN_DOUBT, /* it may have been taken. Of SCOPE_SENDER: the next one might as well, so the sender waits */
 };
 
 /* Whose business it is when an attempt was not taken. Only SCOPE_MESSAGE spends an attempt. */
@@ -27,7 +27,7 @@ enum {
 
 struct outcome {
     enum outcome_kind kind;
-    enum outcome_scope scope; /* of a wait, or of one that is rejected */
+    enum outcome_scope scope; /* unless accepted */
     int64_t wait_sec;         /* of a wait: as long as the gateway said, or WAIT_BY_BACKOFF */
     int status;               /* HTTP status, 0 without an answer */
     char message_id[OUTCOME_MESSAGE_ID_BYTES]; /* of an accepted one; "" else */

@@ -211,8 +211,7 @@ static void understand_success(const struct session_dialect *d, const struct und
     const char *why;
 
     if (understood_is_page(a)) {
-        outcome_set(ret, OUTCOME_WAIT, SCOPE_SENDER, CONFIGURATION_WAIT_SEC, a->reply->status,
-                    "a web page, not the gateway's answer (HTTP %d); check base_url", a->reply->status);
+        understood_page(a, ret);
         return;
     }
     if (d->is_not_taken && d->is_not_taken(a)) {

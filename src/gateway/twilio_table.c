@@ -133,9 +133,7 @@ static const struct outcome_rule unknown[] = {
 static const struct outcome_rule wordless[] = {
     {.status = 502, IN_DOUBT, .meaning = "a proxy passed the request on and could not read the answer"},
     {.status = 504, IN_DOUBT, .meaning = "a proxy passed the request on and got no answer in time"},
-    {.status = 520, IN_DOUBT, .meaning = "a proxy passed the request on and could not read the answer"},
-    {.status = 524, IN_DOUBT, .meaning = "a proxy passed the request on and got no answer in time"},
-    {.status = 5, AGAIN, .meaning = "a server on the way failed"},
+    {.status = 5, IN_DOUBT, .meaning = "a server on the way failed, perhaps after it had passed the request on"},
     {.status = 401, WAIT(SENDER, AUTH_SEC), .meaning = "the credential was refused; renew it, or correct account_sid"},
     {.status = 403, WAIT(SENDER, AUTH_SEC), .meaning = "not permitted; check base_url and the credential's rights"},
     {.status = 407, WAIT(SENDER, CONFIGURATION_SEC), .meaning = "a proxy wants a log-in; check base_url"},

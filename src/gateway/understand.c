@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "gateway/scrub.h"
@@ -37,11 +38,16 @@ void understood_done(struct understood *a) {
 }
 
 bool understood_is_page(const struct understood *a) {
-    size_t i = 0;
+    static const char *const beginnings[] = {"<!doctype html", "<html"};
+    const char *body = a->reply->body;
+    size_t size = a->reply->body_size, space = 0;
 
-    while (i < a->reply->body_size && strchr(" \t\r\n", a->reply->body[i]) && a->reply->body[i])
-        i++;
-    return i < a->reply->body_size && a->reply->body[i] == '<';
+    while (space < size && body[space] && strchr(" \t\r\n", body[space]))
+        space++;
+    for (size_t i = 0; i < ELEMENTSOF(beginnings); i++)
+        if (size - space >= strlen(beginnings[i]) && strncasecmp(body + space, beginnings[i], strlen(beginnings[i])) == 0)
+            return true;
+    return false;
 }
 
 bool understood_is_object(const struct understood *a) {
@@ -54,6 +60,11 @@ const char *understood_string(const struct understood *a, const char *path) {
     const struct json_value *value = json_at(a->root, path);
 
     return value && json_type(value) == JSON_STRING ? json_text(value) : NULL;
+}
+
+void understood_page(const struct understood *a, struct outcome *ret) {
+    outcome_set(ret, OUTCOME_IN_DOUBT, SCOPE_SENDER, 0, a->reply->status,
+                "a web page, not the gateway's answer (HTTP %d); check base_url", a->reply->status);
 }
 
 void understood_doubt(const struct understood *a, const char *why, struct outcome *ret) {

@@ -25,6 +25,10 @@ bool understood_is_object(const struct understood *a);
 /* The text at the path where it is a string, else NULL. */
 const char *understood_string(const struct understood *a, const char *path);
 
+/* A web page with a status of success: whoever wrote it is not the gateway, so the sender waits; and may have passed the message
+ * on, so that is in doubt. */
+void understood_page(const struct understood *a, struct outcome *ret);
+
 /* A status of success and an answer that does not say what became of the message: in doubt. why goes for a document that was
  * read: "it has no messages[0].id". */
 void understood_doubt(const struct understood *a, const char *why, struct outcome *ret);

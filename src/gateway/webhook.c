@@ -19,8 +19,8 @@
  *             taken for them too, and must name {{media.url}}
  *   headers   name: value; Content-Type is application/json; charset=utf-8 unless named here
  *   body      any JSON; placeholders in its strings are replaced, and the strings stay strings
- *   success   status: one, a list, or "2xx" (default); path: where the message's id stands, which must then be there; equals:
- *             path: value, all of which must be so
+ *   success   status: one, a list, or "2xx" (default); path: where the message's id stands; equals: path: value, all of
+ *             which must be so
  *   rejected  status: these mean that this message will never be taken; default 400 and 422
  *
  * Placeholders: {{target}} as it is in the row, {{phone}} without its +, {{body}}, {{id}}, {{attempt_id}}, {{key}} (the two with
@@ -81,11 +81,14 @@ static const struct outcome_rule answers[] = {
     {.status = 415, WAIT(SENDER, CONFIGURATION_WAIT_SEC), .meaning = "wrong type of content; set Content-Type in "
                                                                      "account.headers"},
     {.status = 429, WAIT(SENDER, WAIT_BY_BACKOFF), .meaning = "too many requests"},
+    {.status = 500, .holds = "could not be started", WAIT(SENDER, WAIT_BY_BACKOFF), .meaning = "the workflow does not start"},
+    {.status = 503, .holds = "<html", .kind = OUTCOME_IN_DOUBT, .meaning = "a proxy's page; it may have passed the request on"},
     {.status = 503, WAIT(SENDER, WAIT_BY_BACKOFF), .meaning = "the gateway is not ready"},
     /* A proxy's words: it passed the request on, and the gateway behind it may have sent the message. */
     {.status = 502, .kind = OUTCOME_IN_DOUBT, .meaning = "a proxy passed the request on and could not read the answer"},
     {.status = 504, .kind = OUTCOME_IN_DOUBT, .meaning = "a proxy passed the request on and got no answer in time"},
-    {.status = 5, WAIT(MESSAGE, WAIT_BY_BACKOFF), .meaning = "the gateway could not send it"},
+    {.status = 5, .kind = OUTCOME_IN_DOUBT,
+     .meaning = "the gateway failed, and does not say whether before or after it had sent it"},
     {.status = 4, WAIT(MESSAGE, WAIT_BY_BACKOFF), .meaning = "the gateway refused it"},
     {.status = 3, WAIT(SENDER, CONFIGURATION_WAIT_SEC), .meaning = "redirected, which is not followed; correct base_url"},
     {.kind = OUTCOME_IN_DOUBT, .meaning = "an answer that account.success does not tell how to understand"},
@@ -235,14 +238,18 @@ static bool values_equal(const struct json_value *a, const struct json_value *b)
     return json_type(a) == JSON_NULL;
 }
 
-/* A status of success; where account.success asks for more, that too must be there. Not there is in doubt; another value than
- * success.equals names is the gateway's own no. */
+/* A status of success, and what success.equals asks for: where that is not there it is in doubt, and another value is the gateway's
+ * own no. success.path only names the id: where there is none that can be kept, it was taken all the same. */
 static void understand_success(const struct json_value *account, const struct understood *a, struct outcome *ret) {
     const struct json_value *equals = json_at(account, "success.equals"), *id;
     const char *path = json_text_at(account, "success.path"), *colon = *a->words ? ": " : "";
     int status = a->reply->status;
 
-    if (!a->root && (path || equals)) {
+    if (understood_is_page(a)) {
+        understood_page(a, ret);
+        return;
+    }
+    if (!a->root && equals) {
         understood_doubt(a, NULL, ret);
         return;
     }
@@ -257,10 +264,8 @@ static void understand_success(const struct json_value *account, const struct un
         return;
     }
     id = path ? json_at(a->root, path) : NULL;
-    if (outcome_accept(ret, status, path ? (id && json_text(id) ? json_text(id) : "") : NULL))
-        return;
-    outcome_set(ret, OUTCOME_IN_DOUBT, SCOPE_MESSAGE, 0, status, "HTTP %d, but the message's id at \"%s\" %s%s%s",
-                status, path, id ? "can't be kept" : "is not in the answer", colon, a->words);
+    if (!outcome_accept(ret, status, id ? json_text(id) : NULL))
+        (void) !outcome_accept(ret, status, NULL);
 }
 
 static void webhook_understand(const struct sender *sender, const struct message *message, const struct reply *reply,

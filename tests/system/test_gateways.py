@@ -373,7 +373,7 @@ def in_doubt_rule(world, name, sender, policy):
     pytest.param("hang", "the request was sent, but no whole answer came within 1 s", marks=pytest.mark.sanitize),
     ("cut_after", "without an answer"),
     ("cut_before", "without an answer"),
-    ("garbage", "HTTP 200, but the answer can't be understood"),
+    ("garbage", "a web page, not the gateway's answer (HTTP 200)"),
     ("truncated", "broke off"),
     ("drip", "the request was sent, but no whole answer came within 1 s"),
 ])

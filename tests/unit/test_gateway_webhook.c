@@ -40,18 +40,18 @@ static const struct webhook_row rows[] = {
     {minimal, NULL, {"minimal: not registered", 400, "{\"success\":false,\"error\":\"Number 8801712345678 is not registered\"}",
                      REJECTED, "Number …78 is not registered"}},
     {minimal, NULL, {"minimal: 422 is not in its list", 422, "{}", AGAIN, NULL}},
-    {minimal, NULL, {"minimal: no id", 200, "{\"success\":true}", IN_DOUBT, "\"messageId\" is not in the answer"}},
-    {minimal, NULL, {"minimal: id null", 200, "{\"success\":true,\"messageId\":null}", IN_DOUBT, "can't be kept"}},
-    {minimal, NULL, {"minimal: id as an object", 200, "{\"success\":true,\"messageId\":{}}", IN_DOUBT, "can't be kept"}},
+    {minimal, "", {"minimal: no id", 200, "{\"success\":true}", ACCEPTED, NULL}},
+    {minimal, "", {"minimal: id null", 200, "{\"success\":true,\"messageId\":null}", ACCEPTED, NULL}},
+    {minimal, "", {"minimal: id as an object", 200, "{\"success\":true,\"messageId\":{}}", ACCEPTED, NULL}},
     {minimal, "42", {"minimal: id as a number", 200, "{\"success\":true,\"messageId\":42}", ACCEPTED, NULL}},
-    {minimal, NULL, {"minimal: id with NUL", 200, "{\"success\":true,\"messageId\":\"a\\u0000\"}", IN_DOUBT, "can't be kept"}},
+    {minimal, "", {"minimal: id with NUL", 200, "{\"success\":true,\"messageId\":\"a\\u0000\"}", ACCEPTED, NULL}},
     {minimal, NULL, {"minimal: a no with 200", 200, "{\"success\":false,\"error\":\"Oh\"}", AGAIN, "account.success says: Oh"}},
     {minimal, NULL, {"minimal: success as text", 200, "{\"success\":\"true\",\"messageId\":\"x\"}", AGAIN, NULL}},
     {minimal, NULL, {"minimal: no success", 200, "{\"messageId\":\"3EB0\"}", IN_DOUBT, "\"success\" is not in the answer"}},
     {minimal, NULL, {"minimal: empty", 200, "", IN_DOUBT, "it is empty"}},
-    {minimal, NULL, {"minimal: a page", 200, PAGE, IN_DOUBT, "can't be understood"}},
+    {minimal, NULL, {"minimal: a page", 200, PAGE, OF_NOBODY, "a web page"}},
     {minimal, NULL, {"minimal: another 2xx", 202, "{\"success\":true,\"messageId\":\"3EB0\"}", IN_DOUBT, "account.success"}},
-    {minimal, NULL, {"minimal: threw", 500, "{\"success\":false,\"error\":\"Evaluation failed\"}", AGAIN, "Evaluation failed"}},
+    {minimal, NULL, {"minimal: threw", 500, "{\"success\":false,\"error\":\"Evaluation failed\"}", IN_DOUBT, "Evaluation failed"}},
 
     /* An n8n workflow. */
     {n8n, "", {"n8n: started", 200, "{\"message\":\"Workflow was started\"}", ACCEPTED, NULL}},
@@ -75,8 +75,13 @@ static const struct webhook_row rows[] = {
     {bare, NULL, {"415", 415, "", WAITS(SENDER, 60), "Content-Type"}},
     {bare, NULL, {"429", 429, "Too many requests", WAITS(SENDER, WAIT_BY_BACKOFF), "Too many requests"}},
     {bare, NULL, {"409", 409, "", AGAIN, NULL}},
-    {bare, NULL, {"500", 500, "", AGAIN, NULL}},
-    {bare, NULL, {"501", 501, "", AGAIN, NULL}},
+    {bare, NULL, {"500", 500, "", IN_DOUBT, NULL}},
+    {bare, NULL, {"501", 501, "", IN_DOUBT, NULL}},
+    {bare, NULL, {"520", 520, PAGE, IN_DOUBT, NULL}},
+    {bare, NULL, {"a page, 503", 503, PAGE, IN_DOUBT, "a proxy's page"}},
+    {bare, NULL, {"n8n: it failed on the way", 500, "{\"message\":\"Error in workflow\"}", IN_DOUBT, "Error in workflow"}},
+    {bare, NULL, {"n8n: it did not begin", 500, "{\"code\":0,\"message\":\"Workflow Webhook Error: Workflow could not be started!\"}",
+                  WAITS(SENDER, WAIT_BY_BACKOFF), "does not start"}},
     {bare, NULL, {"502", 502, PAGE, IN_DOUBT, "proxy"}},
     {bare, NULL, {"503", 503, "", WAITS(SENDER, WAIT_BY_BACKOFF), "not ready"}},
     {bare, NULL, {"504", 504, PAGE, IN_DOUBT, "proxy"}},
@@ -90,7 +95,7 @@ static const struct webhook_row rows[] = {
     /* Well-known gateways, told by an account. */
     {wwebjs, "true_1@c.us_A", {"wwebjs-api: accepted", 200, "{\"success\":true,\"message\":{\"id\":{\"_serialized\":\"true_1@c.us_A\"}}}",
                                ACCEPTED, NULL}},
-    {wwebjs, NULL, {"wwebjs-api: 200 without a message", 200, "{\"success\":true}", IN_DOUBT, "is not in the answer"}},
+    {wwebjs, "", {"wwebjs-api: 200 without a message", 200, "{\"success\":true}", ACCEPTED, NULL}},
     {wwebjs, NULL, {"wwebjs-api: bad key", 403, "{\"success\":false,\"error\":\"Invalid API key\"}", WAITS(SENDER, 60), "Invalid API"}},
     {wwebjs, NULL, {"wwebjs-api: bad session name", 422, "{\"success\":false,\"error\":\"Session should be alphanumerical or -\"}",
                     WAITS(SENDER, 60), "base_url"}},
@@ -99,14 +104,14 @@ static const struct webhook_row rows[] = {
     {wwebjs, NULL, {"wwebjs-api: wrong contentType", 400, "{\"success\":false,\"error\":\"invalid contentType\"}", REJECTED,
                     "invalid contentType"}},
     {wwebjs, NULL, {"wwebjs-api: no such user", 500, "{\"success\":false,\"error\":\"No LID for user\"}", REJECTED, "WhatsApp"}},
-    {wwebjs, NULL, {"wwebjs-api: threw", 500, "{\"success\":false,\"error\":\"Evaluation failed: x\"}", AGAIN, "Evaluation failed"}},
+    {wwebjs, NULL, {"wwebjs-api: threw", 500, "{\"success\":false,\"error\":\"Evaluation failed: x\"}", IN_DOUBT, "Evaluation failed"}},
     {bare, NULL, {"WAHA: session not working", 422,
                   "{\"error\":\"Session status is not as expected. Try again later\",\"status\":\"STARTING\"}",
                   WAITS(SENDER, WAIT_BY_BACKOFF), "pair it"}},
     {bare, NULL, {"WAHA: only in another edition", 422, "{\"message\":\"available only in Plus version\"}", REJECTED, "Plus"}},
     {bare, NULL, {"WAHA: engine threw, and echoes the request", 500,
                   "{\"statusCode\":500,\"exception\":{\"message\":\"x " BODY "\"},\"request\":{\"body\":{\"chatId\":\"8801712345678@c.us\"}}}",
-                  AGAIN, "x […]"}},
+                  IN_DOUBT, "x […]"}},
     {evolution, "3EB0", {"Evolution: accepted", 201, "{\"key\":{\"id\":\"3EB0\"},\"status\":\"PENDING\"}", ACCEPTED, NULL}},
     {evolution, NULL, {"Evolution: 200 is not its success", 200, "{\"key\":{\"id\":\"3EB0\"}}", IN_DOUBT, NULL}},
     {evolution, NULL, {"Evolution: unauthorized", 401, "{\"status\":401,\"error\":\"Unauthorized\"}", WAITS(SENDER, 60), NULL}},
@@ -210,11 +215,11 @@ static void test_hostile_replies(void **state) {
         /* The minimal gateway's own "no" is a wait, so its replies with another value of success are left to the rows above. */
         if (accounts[i] == minimal)
             count = 4;
-        survive_hostile_replies(&gateway_webhook, &sender, &message, replies, count, accounts[i] == n8n);
+        survive_hostile_replies(&gateway_webhook, &sender, &message, replies, count, 1);
         memset(long_id, 'w', sizeof(long_id));
         memcpy(long_id, "{\"success\":true,\"messageId\":\"", 29);
         memcpy(long_id + sizeof(long_id) - 3, "\"}", 3);
-        assert_survives(&gateway_webhook, &sender, &message, long_id, sizeof(long_id) - 1, accounts[i] == n8n);
+        assert_survives(&gateway_webhook, &sender, &message, long_id, sizeof(long_id) - 1, 1);
     }
 }
 

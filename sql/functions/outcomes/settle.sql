@@ -2,7 +2,7 @@
 --
 --   outcomes     'accepted', 'rejected', 'wait', 'in_doubt'
 --   scopes       of a wait: 'message', 'sender', 'template', 'recipient'; of one rejected 'recipient' where they have opted
---                out, else NULL
+--                out; of one in doubt 'sender' where that is to wait; else NULL
 --   waits        of a wait: seconds that the gateway asked for; NULL or -1: the back-off decides
 --   codes        HTTP status; message_ids: the gateway's; bodies: its answer; errors: why, for a person
 --

@@ -106,6 +106,7 @@ BEGIN
         ON CONFLICT (sender) DO UPDATE SET failures = s.failures + 1
         RETURNING s.failures INTO failures;
         IF failures >= herald.setting('failures_in_a_row')::int
+           OR outcome = 'in_doubt' AND scope = 'sender'
            OR outcome = 'in_doubt' AND EXISTS (SELECT FROM herald.holds h
                                                WHERE h.kind = 'sender' AND h.cause = 'blocked' AND h.name = n.sender) THEN
             RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, NULL,
