@@ -42,13 +42,32 @@ def block(db, daemon):
 
 def test_a_held_sender_is_asked_and_takes_no_message_before_it_is_well(db, daemon):
     block(db, daemon)
-    assert hold(db) == [("wa", "blocked", "health")]
+    assert hold(db) == [("wa", "blocked", "health, then message")]
     turn = daemon.turn()
     assert asked(turn) == ["wa"] and turn.claims == [] and turn.senders["wa"].detail == '{"session": "alerts"}'
     assert asked(daemon.turn()) == []  # by one daemon at a time
-    assert tell(db, "well") == [("opened", "wa", "the session is not connected")]
-    assert hold(db) == [] and len(daemon.turn().claims) == 1
+    assert tell(db, "well") == []
+    claim, = daemon.turn().claims
     assert db.sql("SELECT is_well, ask_at > clock_timestamp() + interval '4 min' FROM herald.health") == [(True, True)]
+    assert daemon.turn(accepted(claim)).events == [("opened", "wa", "the session is not connected")] and hold(db) == []
+
+
+def test_what_it_answers_to_messages_weighs_more_than_that_it_is_well(db, daemon):
+    """It refuses each message, and says each time that all is well: the pauses double, and no message is spent."""
+    for number in range(3):
+        send(db, number)
+    daemon.turn(wait(daemon.turn(room=1).claims[0], "sender", error="too many requests", code=429), room=0)
+    pauses = []
+    for _ in range(6):
+        pauses.append(db.value("SELECT extract(epoch FROM until - clock_timestamp())::float FROM herald.holds"))
+        probe_now(db, "wa")
+        ask_now(db)
+        assert asked(daemon.turn()) == ["wa"]
+        assert tell(db, "well") == []
+        claim, = daemon.turn().claims
+        assert daemon.turn(wait(claim, "sender", error="too many requests", code=429), room=0).events == []
+    assert all(later > 1.4 * earlier for earlier, later in zip(pauses, pauses[1:])), pauses
+    assert set(db.column("SELECT attempts FROM whatsapp_notifications")) == {0}
 
 
 def test_one_that_is_ill_is_asked_again_after_its_pause(db, daemon):
@@ -95,7 +114,7 @@ def test_well_does_not_end_a_pause_that_the_gateway_asked_for(db, daemon):
     ask_now(db)
     claims = daemon.turn().claims
     daemon.turn(wait(claims[0], "sender", 3600, "too many requests"), room=0)
-    assert tell(db, "well") == [] and hold(db) == [("wa", "blocked", "health")]
+    assert tell(db, "well") == [] and hold(db) == [("wa", "blocked", "health, then message")]
     assert daemon.turn().due_sec > 3500
 
 

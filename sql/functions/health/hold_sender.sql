@@ -2,8 +2,9 @@
 -- doubling with each failed probe up to probe_cap. Then its gateway is asked how it is, where it can be; and where it can't, or
 -- proof says so, a message probes it:
 --
---   'health'   it would not take messages now: its gateway's word is enough
---   'message'  it failed with messages: its gateway is asked, then one message goes
+--   'health'   it said itself that it is ill: its word is enough
+--   'message'  it failed with messages, or would not take them: its gateway is asked, then one message goes, as what it answers to
+--              messages weighs more than what it says of itself
 --   'receipt'  it accepted messages and acknowledged none: one message a pause goes, until one is acknowledged
 --
 -- When it works again, one message goes, and one more at a time for each that its gateway takes: herald.sender_state.trusted.

@@ -114,7 +114,7 @@ BEGIN
                      ELSE format('%s failures in a row, the last: %s', failures, why) END, 'message') h;
         END IF;
     ELSIF outcome = 'wait' AND scope = 'sender' THEN
-        RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, nullif(wait_sec, -1), why, 'health') h;
+        RETURN QUERY SELECT h.* FROM herald.hold_sender(n.sender, nullif(wait_sec, -1), why, 'message') h;
     ELSIF outcome = 'wait' THEN
         PERFORM herald.note_hold(the_id, scope, CASE scope WHEN 'template' THEN 'template' ELSE 'pair limit' END,
                                  CASE scope WHEN 'template' THEN n.template ELSE n.target END, n.next_at, why, failures);
