@@ -219,7 +219,7 @@ static void understand_success(const struct session_dialect *d, const struct und
                     "the gateway says that WhatsApp did not take it (HTTP %d)", a->reply->status);
         return;
     }
-    why = d->read_taken(a, message, &id);
+    why = a->is_unread ? a->fault : d->read_taken(a, message, &id);
     if (why)
         understood_doubt(a, why, ret);
     else if (!stanza_read(id, stanza) || !outcome_accept(ret, a->reply->status, stanza))

@@ -14,9 +14,10 @@ static int parse(const char *body, size_t size, struct understood *a) {
     _cleanup_(buf_done) struct buf text = BUF_MAX(JSON_BYTES_MAX);
     int r = json_parse(body, size, &a->document, &a->fault);
 
-    if (r != -EBADMSG || text_is_utf8(body, size) || text_append_utf8(&text, body, size, JSON_BYTES_MAX) < 0)
+    if (r != -EBADMSG || size > JSON_BYTES_MAX || text_is_utf8(body, size))
         return r;
-    return json_parse(buf_string(&text), text.size, &a->document, &a->fault);
+    r = text_append_utf8(&text, body, size, JSON_BYTES_MAX);
+    return r < 0 ? r : json_parse(buf_string(&text), text.size, &a->document, &a->fault);
 }
 
 void understood_init(struct understood *a, const struct reply *reply, const struct sender *sender, const struct message *message) {
@@ -26,8 +27,12 @@ void understood_init(struct understood *a, const struct reply *reply, const stru
     if (size < mark || memcmp(body, BYTE_ORDER_MARK, mark) != 0)
         mark = 0;
     *a = (struct understood) {.reply = reply, .fault = "it is not JSON"};
-    if (parse(body + mark, size - mark, a) >= 0)
+    int r = parse(body + mark, size - mark, a);
+    a->is_unread = r < 0 && r != -EBADMSG;
+    if (r >= 0)
         a->root = json_root(a->document);
+    else if (a->is_unread)
+        a->fault = "there is no memory to read it with";
     else if (size == 0)
         a->fault = "it is empty";
     scrub_reply(reply, a->root, sender, message, a->words, sizeof(a->words));

@@ -9,6 +9,7 @@ struct understood {
     struct json *document;
     const struct json_value *root; /* NULL: it is no JSON */
     const char *fault;             /* static */
+    bool is_unread;                /* there was no memory to read it with: it may say anything */
     char words[OUTCOME_REASON_BYTES];
 };
 

@@ -249,7 +249,7 @@ static void understand_success(const struct json_value *account, const struct un
         understood_page(a, ret);
         return;
     }
-    if (!a->root && equals) {
+    if (!a->root && (equals || (path && a->is_unread))) {
         understood_doubt(a, NULL, ret);
         return;
     }
