@@ -49,7 +49,7 @@ def test_a_sender_that_is_deleted_leaves_nothing_behind(db, daemon):
         send(db, n)
     first, second, third = daemon.turn().claims
     daemon.turn(wait(first, "sender"), room=0)
-    assert hold(db) == [("sender", "a", "blocked", "health")]
+    assert hold(db) == [("sender", "a", "blocked", "health, then message")]
     db.sql("DELETE FROM herald.senders")
     # Nor is it held for what was in flight.
     assert daemon.turn(wait(second, "sender"), in_doubt(third), room=0).events == []
@@ -69,7 +69,7 @@ def test_a_held_sender_with_another_gateway_is_opened_by_what_that_can_tell(db, 
     add_senders(db, "a", **WPP)
     ident = send(db, 1)
     daemon.turn(wait(daemon.turn().claims[0], "sender"), room=0)
-    assert hold(db) == [("sender", "a", "blocked", "health")]
+    assert hold(db) == [("sender", "a", "blocked", "health, then message")]
     db.sql("UPDATE herald.senders SET gateway = 'webhook'")
     assert hold(db) == [("sender", "a", "blocked", "message")]
     probe_now(db, "a")
