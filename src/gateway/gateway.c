@@ -21,12 +21,22 @@ const char *gateway_names(void) {
     return "cloud, evolution, smtp, twilio, waha, webhook, webjs, wppconnect";
 }
 
+/* A gateway may echo the secret where its message's id is expected. */
+static void forget_secret_id(const struct sender *sender, struct outcome *o) {
+    _cleanup_(buf_done) struct buf kept = BUF_MAX(OUTCOME_MESSAGE_ID_BYTES);
+
+    if (o->message_id[0] && (scrub_kept(&kept, o->message_id, strlen(o->message_id), sender) < 0 ||
+                             strcmp(buf_string(&kept), o->message_id) != 0))
+        o->message_id[0] = '\0';
+}
+
 void gateway_outcome(const struct gateway *gateway, const struct sender *sender, const struct message *message,
                      const struct reply *reply, struct outcome *ret_outcome) {
     char why[REPLY_REASON_BYTES];
 
     if (reply->kind == REPLY_COMPLETE) {
         gateway->understand(sender, message, reply, ret_outcome);
+        forget_secret_id(sender, ret_outcome);
         /* A gateway may speak of a template where a text was sent; then there is none that could wait. */
         if (ret_outcome->scope == SCOPE_TEMPLATE && !message->template)
             ret_outcome->scope = SCOPE_MESSAGE;

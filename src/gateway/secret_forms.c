@@ -69,6 +69,17 @@ static int add_percent_encoded(struct secret_forms *f, const char *secret) {
     return 0;
 }
 
+static void add_json(struct secret_forms *f, const char *secret, const char *escaped) {
+    if (!strpbrk(secret, escaped))
+        return;
+    for (const char *p = secret; *p; p++) {
+        if (strchr(escaped, *p))
+            (void) buf_append_char(&f->text, '\\');
+        (void) buf_append_char(&f->text, *p);
+    }
+    end_form(f);
+}
+
 int secret_forms_fill(struct secret_forms *forms, const char *secret) {
     int r = 0;
 
@@ -83,6 +94,9 @@ int secret_forms_fill(struct secret_forms *forms, const char *secret) {
     add_hex(forms, secret, large_digits);
     if (r >= 0)
         r = add_percent_encoded(forms, secret);
+    add_json(forms, secret, "\"\\");
+    if (strchr(secret, '/'))
+        add_json(forms, secret, "\"\\/");
     return r < 0 ? r : buf_error(&forms->text);
 }
 

@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 
-enum { SECRET_FORMS_MAX = 12 };
+enum { SECRET_FORMS_MAX = 14 };
 
 struct secret_forms {
     struct buf text; /* wiped when done */
@@ -12,8 +12,8 @@ struct secret_forms {
 };
 
 /* Fills forms: the secret as it is; in base64, standard and for URLs, wherever it begins in what is encoded ("user:secret"), as far
- * as its letters are its alone; in hexadecimal digits, small and large; percent-encoded, small and large. One that equals the
- * secret is left out. -ENOMEM. */
+ * as its letters are its alone; in hexadecimal digits, small and large; percent-encoded, small and large; in a string of JSON,
+ * with and without an escaped slash. One that equals the secret is left out. -ENOMEM. */
 int secret_forms_fill(struct secret_forms *forms, const char *secret) _must_check_;
 
 void secret_forms_done(struct secret_forms *forms);

@@ -312,7 +312,7 @@ static bool is_too_large(struct pg *pg) {
 }
 
 static bool consume(struct pg *pg) {
-    bool is_bounded = pg->watch.event != NULL;
+    bool is_bounded = pg->watch.event && !pg->handler.on_notify;
 
     if ((is_bounded && is_too_much(pg)) || !PQconsumeInput(pg->conn))
         return false;

@@ -86,7 +86,8 @@ typedef void (*pg_done_fn)(struct pg *pg, const struct pg_result *result, const 
 
 /* Runs a named statement of sql/queries.sql, unnamed and parameterised on the wire. parameters are texts or NULL, as many as
  * the statement has; copied. When time_limit_usec has passed without a result, or more than 24 MB come in (what a statement
- * raises comes with its rows, and may be of any size; only people's own connections take all of it), the connection is dropped
+ * raises comes with its rows, and may be of any size; people's own connections take all of it, and those that listen, as
+ * notifications come with it), the connection is dropped
  * and reported lost (on_lost, SQLSTATE ""), while the server may go on with the query; UINT64_MAX: no limit. -EBUSY: a query is
  * under way; -ENOTCONN. */
 int pg_query(struct pg *pg, enum query query, const char *const *parameters, uint64_t time_limit_usec, pg_done_fn done,

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "gateway/twilio_callback.h"
@@ -17,6 +18,7 @@
 
 enum {
     CHALLENGE_BYTES_MAX = 256,
+    SPOKEN_BYTES = 128 + 1 + RECEIPT_ACCOUNT_BYTES + 1, /* the name of a secret, a space, an account */
     FORM_BYTES_MAX = 64 * 1024, /* of one receipt */
     OK = 200,
     BAD_REQUEST = 400,
@@ -61,13 +63,21 @@ struct reading {
     size_t found;
 };
 
+/* The account as the database knows it (herald.spoken_account()): behind the name of the secret. false: it is none of those that
+ * the secret is for. */
+static bool speak_for(const struct reading *reading, const char *gateway, const char *account, char ret[static SPOKEN_BYTES]) {
+    int size = snprintf(ret, SPOKEN_BYTES, "%s %s", senders_secret_name(reading->senders, reading->key), account);
+
+    return size > 0 && size < SPOKEN_BYTES && senders_have_account(reading->senders, reading->key, gateway, account);
+}
+
 static int on_receipt(const struct receipt *receipt, void *userdata) {
     struct reading *reading = userdata;
     struct receipt mine = *receipt;
+    char spoken[SPOKEN_BYTES];
 
-    /* Of another account than those that the secret is for: it is counted, and finds nothing. */
-    if (!senders_have_account(reading->senders, reading->key, receipt->gateway, receipt->account))
-        mine.account = "";
+    /* Of another account: it is counted, and finds nothing. */
+    mine.account = speak_for(reading, receipt->gateway, receipt->account, spoken) ? spoken : "";
     batch_add(reading->batch, &mine);
     reading->found++;
     return 0;
@@ -77,11 +87,11 @@ static int on_receipt(const struct receipt *receipt, void *userdata) {
 static int on_notice(const struct notice *notice, void *userdata) {
     struct reading *reading = userdata;
     struct notice mine = *notice;
+    char spoken[SPOKEN_BYTES];
 
-    if (!notice->account)
-        mine.account = senders_secret_name(reading->senders, reading->key);
-    else if (!senders_have_account(reading->senders, reading->key, notice->gateway, notice->account))
+    if (notice->account && !speak_for(reading, notice->gateway, notice->account, spoken))
         return 0;
+    mine.account = notice->account ? spoken : senders_secret_name(reading->senders, reading->key);
     batch_add_notice(reading->batch, &mine);
     reading->found++;
     return 0;

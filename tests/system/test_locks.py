@@ -28,7 +28,7 @@ def keeping_open(db, role, statement, *parameters):
         connection.close()
 
 
-RECEIVE = """SELECT * FROM herald.receive('{cloud}', ARRAY[(SELECT account FROM herald.web_senders() LIMIT 1)], '{x}', ARRAY[%s::bigint],
+RECEIVE = """SELECT * FROM herald.receive('{cloud}', ARRAY[(SELECT concat_ws(' ', app_secret, account) FROM herald.web_senders() LIMIT 1)], '{x}', ARRAY[%s::bigint],
                                           '{NULL}', '{delivered}', '{NULL}', '{NULL}')"""
 
 
@@ -120,7 +120,7 @@ def test_a_receipt_that_is_not_committed_keeps_no_claim_waiting(db):
     player = Daemon(db)
     send(db, 1)
     player.turn(accepted(player.turn().claims[0], "m1"))
-    with keeping_open(db, "herald_web", """SELECT * FROM herald.receive('{wppconnect}', '{x}', '{m1}', '{NULL}', '{NULL}', '{delivered}', '{NULL}',
+    with keeping_open(db, "herald_web", """SELECT * FROM herald.receive('{wppconnect}', '{s x}', '{m1}', '{NULL}', '{NULL}', '{delivered}', '{NULL}',
                                                                        '{NULL}')"""):
         assert db.value("SELECT count(*) FROM pg_locks WHERE relation = 'herald.acknowledgements'::regclass AND mode = 'RowExclusiveLock'") == 1
         second = send(db, 2)
@@ -153,7 +153,7 @@ def test_what_somebody_has_locked_keeps_no_planner_waiting(db, options):
     player.close()
 
 
-STOP = """SELECT herald.hear('{text}', '{cloud}', ARRAY[(SELECT account FROM herald.web_senders() LIMIT 1)], '{8801799999999}', '{STOP}', '{NULL}', '{NULL}')"""
+STOP = """SELECT herald.hear('{text}', '{cloud}', ARRAY[(SELECT concat_ws(' ', app_secret, account) FROM herald.web_senders() LIMIT 1)], '{8801799999999}', '{STOP}', '{NULL}', '{NULL}')"""
 REJECTED = """SELECT herald.hear('{template}', '{cloud}', '{app}', '{stuck_v1}', '{REJECTED}', '{en}', '{NULL}')"""
 
 
@@ -175,3 +175,20 @@ def test_a_hold_that_is_not_committed_keeps_no_outcome_waiting(db, statement, ou
         assert db.value("SELECT send_status FROM whatsapp_notifications WHERE id = %s", ident) == status
     assert db.value("SELECT count(*) FROM herald.holds") == 1
     player.close()
+
+
+@pytest.mark.parametrize("statement", ["SELECT herald.sweep('bench')", "SELECT herald.resume('rule', 'bench')"])
+def test_a_daemon_starts_though_an_operator_has_a_rule_open(app, start_daemon, statement):  # noqa: F811
+    with keeping_open(app.db, "herald_operator", statement):
+        start_daemon(credentials=CREDENTIALS, log_level="info")
+        app.wait_for(app.insert(5), 4)
+
+
+def test_notifications_of_strangers_break_no_connection(app, start_daemon):  # noqa: F811
+    """Sixty megabytes, of a role that may do nothing but connect."""
+    daemon = start_daemon(credentials=CREDENTIALS, log_level="info")
+    app.db.cluster.sql("DO $$ BEGIN IF to_regrole('stranger') IS NULL THEN CREATE ROLE stranger LOGIN; END IF; END $$")
+    with app.db.connect("stranger") as stranger, stranger.cursor() as cursor:
+        cursor.execute("SELECT count(pg_notify('herald', i || repeat('x', 7900))) FROM generate_series(1, 8000) i")
+    app.wait_for(app.insert(5), 20)
+    assert "the database is away" not in daemon.output() and daemon.memory_mb("VmHWM") < 56

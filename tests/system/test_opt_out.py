@@ -64,7 +64,7 @@ def test_a_choice_in_whatsapp(world, person):
     for at in MOMENT, MOMENT + 5:
         tell(world, preferences(preference(person, "stop", at)))
         assert world.db.row("SELECT reason, who, extract(epoch FROM since)::int AS since, until FROM herald.holds WHERE name = %s", f"+{person}") == {
-            "reason": "asked WhatsApp for no more marketing messages", "who": f"cloud {NUMBER}", "since": MOMENT, "until": None}
+            "reason": "asked WhatsApp for no more marketing messages", "who": f"cloud app {NUMBER}", "since": MOMENT, "until": None}
     tell(world, preferences(preference(person, "resume", MOMENT + 6)))
     assert not has_opted_out(world, person)
 

@@ -325,7 +325,7 @@ def test_an_early_receipt_settles_an_answer_that_never_came(world):
 def test_an_early_receipt_that_missed_its_answer_is_found_later(world):
     claim, message_id = world.sent()
     world.db.sql("INSERT INTO herald.receipts_early (message_id, status, notification_id, attempt_id, gateway, account) VALUES (%s, 'read', %s, %s, 'cloud', %s)",
-                 message_id, *echo(claim), NUMBER)
+                 message_id, *echo(claim), f"app {NUMBER}")
     world.db.sql("INSERT INTO herald.receipts_early (message_id, status, gateway, account, kept_at) VALUES ('gone', 'read', 'cloud', '1', now() - interval '11 min')")
     world.db.sql("SELECT herald.apply_early(NULL, NULL)")
     assert world.status(claim) == "read"
@@ -565,6 +565,25 @@ def test_wppconnect_acks_come_with_the_secret_in_the_path(world):
     claim, stanza = world.sent("wpp", "3EB0")
     assert world.web.post_wppconnect(onack(f"true_55000000000001@lid_{stanza}", -2)) == 200
     assert world.row(claim)["error"] == "the gateway reports a failure: ack -2 (expired)"
+
+
+def test_two_servers_may_have_a_session_of_the_same_name(world):
+    """Each is known by its own secret, and speaks for its own."""
+    account = {"session": "default", "webhook_secret": "path_of_the_second"}
+    world.db.sql("INSERT INTO herald.senders (name, gateway, base_url, account, credential) VALUES ('wpp2', 'wppconnect', 'http://127.0.0.1:2', %s, 'token')",
+                 json.dumps(account))
+    try:
+        world.db.sql("UPDATE herald.senders SET account = account || '{\"session\": \"default\"}' WHERE name = 'wpp'")
+        world.db.sql("SELECT herald.hear('{text}', '{wppconnect}', '{path_of_the_second default}', '{8801733333333}', '{STOP}', '{NULL}', '{NULL}')")
+        world.db.sql("SELECT herald.hear('{text}', '{wppconnect}', '{path default}', '{8801733333333}', '{START}', '{NULL}', '{NULL}')")
+        assert world.db.value("SELECT who FROM herald.holds WHERE name = '+8801733333333'") == "wppconnect path_of_the_second default"
+        claim, stanza = world.sent("wpp2", "3EB0")
+        for secret, expected in (("path", "sent"), ("path_of_the_second", "delivered")):
+            world.db.sql("SELECT * FROM herald.receive('{wppconnect}', ARRAY[%s], ARRAY[%s], '{NULL}', '{NULL}', '{delivered}', '{NULL}', '{NULL}')",
+                         f"{secret} default", stanza)
+            assert world.status(claim) == expected
+    finally:
+        world.db.sql("UPDATE herald.senders SET account = account || '{\"session\": \"alerts\"}' WHERE name = 'wpp'; DELETE FROM herald.senders WHERE name = 'wpp2'")
 
 
 def test_a_wppconnect_ack_before_the_answer_waits_for_it(world):

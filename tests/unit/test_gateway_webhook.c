@@ -43,6 +43,7 @@ static const struct webhook_row rows[] = {
     {minimal, "", {"minimal: no id", 200, "{\"success\":true}", ACCEPTED, NULL}},
     {minimal, "", {"minimal: id null", 200, "{\"success\":true,\"messageId\":null}", ACCEPTED, NULL}},
     {minimal, "", {"minimal: id as an object", 200, "{\"success\":true,\"messageId\":{}}", ACCEPTED, NULL}},
+    {minimal, "", {"minimal: the secret as an id", 200, "{\"success\":true,\"messageId\":\"a " SECRET "\"}", ACCEPTED, NULL}},
     {minimal, "42", {"minimal: id as a number", 200, "{\"success\":true,\"messageId\":42}", ACCEPTED, NULL}},
     {minimal, "", {"minimal: id with NUL", 200, "{\"success\":true,\"messageId\":\"a\\u0000\"}", ACCEPTED, NULL}},
     {minimal, NULL, {"minimal: a no with 200", 200, "{\"success\":false,\"error\":\"Oh\"}", AGAIN, "account.success says: Oh"}},

@@ -62,7 +62,9 @@ BEGIN
     IF incarnation = 0 THEN
         INSERT INTO herald.incarnations (node, host, pid, version) VALUES (node_name, host_name, process_id, daemon_version)
         RETURNING id INTO incarnation;
-        UPDATE herald.rules r SET next_sweep_at = clock_timestamp() WHERE r.every IS NOT NULL;
+        -- But those that somebody has locked, as while they are planned: nobody may keep a daemon from joining.
+        UPDATE herald.rules r SET next_sweep_at = clock_timestamp()
+         WHERE r.name IN (SELECT w.name FROM herald.rules w WHERE w.every IS NOT NULL FOR NO KEY UPDATE SKIP LOCKED);
     END IF;
     timeline := left(pg_walfile_name(pg_current_wal_lsn()), 8);
     PERFORM herald.attend(node_name, incarnation, 0);

@@ -9,7 +9,8 @@ DECLARE
     heard text[] := ARRAY(SELECT s.name
                             FROM (SELECT DISTINCT u.gateway, u.account FROM unnest(gateways, accounts) u (gateway, account)) a
                             JOIN herald.gateways g ON g.name = a.gateway AND g.must_acknowledge
-                            JOIN herald.senders s ON s.gateway = g.name AND s.account ->> g.account_key = a.account);
+                            JOIN herald.senders s
+                              ON s.gateway = g.name AND herald.spoken_account(s.gateway, s.account, g.account_key) = a.account);
 BEGIN
     IF heard = '{}' THEN
         RETURN;

@@ -92,8 +92,11 @@ BEGIN
                UNION ALL
                SELECT format('%s has no capture trigger', x.leaf), format('SELECT herald.watch(%L, %L, %L)', w.tab, w.rule, w.key)
                  FROM (SELECT herald.relation(w.tab) AS leaf WHERE herald.relation(w.tab) IS NOT NULL
-                       UNION SELECT p.relid FROM pg_partition_tree(herald.relation(w.tab)) p
-                           JOIN pg_class c ON c.oid = p.relid AND c.relkind <> 'f') x
+                       UNION (WITH RECURSIVE part AS (  -- not pg_partition_tree(), which waits for locks
+                                  SELECT herald.relation(w.tab)::oid AS relid
+                                  UNION SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.relid)
+                              SELECT c.oid::regclass FROM part JOIN pg_class c ON c.oid = part.relid
+                               WHERE c.relispartition AND c.relkind <> 'f')) x
                 WHERE NOT EXISTS (SELECT FROM pg_trigger t
                                   WHERE t.tgrelid = x.leaf AND t.tgname = format('herald_capture_%s_insert', w.id)
                                   AND t.tgenabled <> 'D')

@@ -1,6 +1,6 @@
 -- herald.take_wishes(addresses, wishes, moments, reasons, speakers, for_all): what people wish, in parallel arrays: 'stop' makes an
 -- opt-out of the address, with the reason, 'resume' takes it back. speakers: to whom it was said, or who says it for them: a
--- webhook's account ("cloud 1065…"), the gateway in its answers ("pgherald"), a role. An opt-out holds of all accounts, and
+-- webhook's account ("cloud SECRET 1065…"), the gateway in its answers ("pgherald"), a role. An opt-out holds of all accounts, and
 -- lasts until each speaker of it has taken it back; for_all: this one speaks for everybody, and outdoes what anybody said
 -- before.
 --

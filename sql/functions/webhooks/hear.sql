@@ -1,8 +1,8 @@
 -- herald.hear(…): what webhooks tell beside receipts. The arrays run in parallel, one element a notice:
 --
 --   whats      'preference': somebody chose in WhatsApp; 'text': somebody typed; 'template': a template's status changed
---   gateways, accounts  to whom it was said: 'cloud' and the phone_number_id, 'wppconnect' and the session, …; of a template
---              'cloud' and the name of the app secret that signed it
+--   gateways, accounts  to whom it was said, as in herald.receive(); of a template 'cloud' and the name of the app secret that
+--              signed it
 --   subjects   the person's number in international form, with or without '+'; the template's name at the gateway
 --   details    of a preference 'stop' or 'resume'; what was typed; the template's event
 --   languages  of a template, as the gateway writes it; else NULL

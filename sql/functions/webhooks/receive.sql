@@ -1,6 +1,7 @@
 -- herald.receive(…): what gateways say became of messages. The arrays run in parallel, one element a receipt:
 --
---   gateways, accounts  whose receipt it is: 'cloud' and the phone_number_id, 'wppconnect' and the session, …
+--   gateways, accounts  whose receipt it is: 'cloud', and the name of the app secret and the phone_number_id, 'wppconnect', and the
+--                       name of the webhook secret and the session, …: see herald.spoken_account()
 --   message_ids         the gateway's id of the message
 --   ids, attempt_ids    of ours, where the gateway echoes them (the Cloud API and Twilio do); else NULL
 --   statuses            'sent', 'delivered', 'read', 'failed', 'opted out' (failed, as the recipient wants no messages)
