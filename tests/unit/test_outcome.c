@@ -193,6 +193,18 @@ static void test_scrub_encoded_secret(void **state) {
     assert_string_equal(out, "nothing of it in this one, nor in YWJjZGVmZ2hpamts");
 }
 
+/* In a string of JSON, and in one inside of that string's text. */
+static void test_scrub_secret_in_json(void **state) {
+    static const struct sender sender = {.name = "s", .base_url = "", .secret = "k9\"Lm\\x2/Pq\\z8"};
+    static const char *const echoes[] = {"<k9\\\"Lm\\\\x2/Pq\\\\z8>", "<k9\\\"Lm\\\\x2\\/Pq\\\\z8>"};
+    char out[512];
+
+    for (size_t i = 0; i < ELEMENTSOF(echoes); i++) {
+        scrub_text(echoes[i], strlen(echoes[i]), &sender, NULL, out, sizeof(out));
+        assert_string_equal(out, "<[…]>");
+    }
+}
+
 /* What stands in the place of something must not complete a piece of something else. */
 static void test_scrub_what_was_scrubbed(void **state) {
     assert_string_equal(scrubbed("\nhas been stuck\nx"), "[…]x");
@@ -360,7 +372,7 @@ int main(void) {
         cmocka_unit_test(test_words), cmocka_unit_test(test_match), cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_detail_and_code), cmocka_unit_test(test_reason_is_cut_between_characters),
         cmocka_unit_test(test_accept), cmocka_unit_test(test_scrub_numbers), cmocka_unit_test(test_scrub_body_and_secret),
-        cmocka_unit_test(test_scrub_encoded_secret),
+        cmocka_unit_test(test_scrub_encoded_secret), cmocka_unit_test(test_scrub_secret_in_json),
         cmocka_unit_test(test_scrub_what_was_scrubbed),
         cmocka_unit_test(test_scrub_template_values), cmocka_unit_test(test_scrub_bytes), cmocka_unit_test(test_targets),
         cmocka_unit_test(test_urls), cmocka_unit_test(test_url_parts), cmocka_unit_test(test_registry),
