@@ -6,6 +6,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     struct sender sender = {.name = "waha", .base_url = "http://127.0.0.1:3000", .secret = SECRET};
 
     sender.account = account_of("{\"session\": \"alerts\"}", &doc);
-    try_reply(&gateway_waha, &sender, false, bytes, size);
+    try_reply(&gateway_waha, &sender, true, bytes, size);
     return 0;
 }

@@ -6,6 +6,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     struct sender sender = {.name = "wppconnect", .base_url = "http://127.0.0.1:21465", .secret = SECRET};
 
     sender.account = account_of("{\"session\": \"alerts\"}", &doc);
-    try_reply(&gateway_wppconnect, &sender, false, bytes, size);
+    try_reply(&gateway_wppconnect, &sender, true, bytes, size);
     return 0;
 }

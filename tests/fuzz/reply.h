@@ -28,7 +28,8 @@ static inline void check_outcome(const struct outcome *o, const struct reply *re
     HOLDS((o->kind == OUTCOME_ACCEPTED) == (o->reason[0] == '\0'));
     HOLDS(o->kind == OUTCOME_ACCEPTED || o->message_id[0] == '\0');
     HOLDS(o->kind != OUTCOME_ACCEPTED || (reply->kind == REPLY_COMPLETE && reply->status == o->status));
-    HOLDS(o->kind == OUTCOME_WAIT || o->scope == SCOPE_MESSAGE || (o->kind == OUTCOME_REJECTED && o->scope == SCOPE_RECIPIENT));
+    HOLDS(o->kind == OUTCOME_WAIT || o->scope == SCOPE_MESSAGE || (o->kind == OUTCOME_REJECTED && o->scope == SCOPE_RECIPIENT) ||
+          (o->kind == OUTCOME_IN_DOUBT && o->scope == SCOPE_SENDER));
     HOLDS(o->wait_sec == WAIT_BY_BACKOFF || (o->wait_sec >= 0 && o->wait_sec <= WAIT_MAX_SEC));
     HOLDS(!holds_piece(o->reason, SECRET, SECRET_PIECE));
     HOLDS(!holds_piece(o->reason, BODY, BODY_PIECE));
@@ -65,5 +66,7 @@ static inline void try_reply(const struct gateway *gateway, const struct sender 
     memset(&o, 0xa5, sizeof(o));
     gateway_outcome(gateway, sender, &message, &reply, &o);
     check_outcome(&o, &reply);
-    HOLDS(takes_no_id || o.kind != OUTCOME_ACCEPTED || (o.message_id[0] && o.status / 100 == 2));
+    HOLDS(takes_no_id || o.kind != OUTCOME_ACCEPTED || o.message_id[0]);
+    HOLDS(gateway == &gateway_webhook || o.kind != OUTCOME_ACCEPTED || o.status / 100 == 2); /* there the account says which */
+    HOLDS(!holds_piece(o.message_id, SECRET, sizeof(SECRET) - 1));
 }
