@@ -7,7 +7,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     static const char *const accounts[] = {
         ACCOUNT(""),
         ACCOUNT(", \"success\": {\"path\": \"messageId\", \"equals\": {\"success\": true}}"),
-        ACCOUNT(", \"success\": {\"status\": [200, \"4xx\"], \"equals\": {\"ok\": \"yes\", \"n\": 1}}, \"rejected\": {\"status\": \"5xx\"}"),
+        ACCOUNT(", \"success\": {\"status\": [200, \"4xx\"], \"equals\": {\"ok\": \"yes\", \"n\": 1}},"
+                " \"rejected\": {\"status\": \"5xx\"}"),
     };
     static struct json *docs[ELEMENTSOF(accounts)];
 
