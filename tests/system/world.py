@@ -91,9 +91,9 @@ class World:
 
     def probe_now(self, sender):
         """Lets a held sender's pause end."""
-        self.db.sql("UPDATE herald.health SET ask_at = clock_timestamp() WHERE sender = %s", sender)
-        self.db.sql("UPDATE herald.holds SET until = clock_timestamp() WHERE kind = 'sender' AND name = %s", sender)
-        self.db.sql("SELECT herald.ring_bell()")
+        # In one transaction: what is told between the two would end one of them.
+        self.db.sql("""UPDATE herald.health SET ask_at = clock_timestamp() WHERE sender = %s;
+                       UPDATE herald.holds SET until = clock_timestamp() WHERE kind = 'sender' AND name = %s; SELECT herald.ring_bell()""", sender, sender)
 
     def attempts(self, ident):
         """What is kept of attempts that were not simply accepted, in order."""
